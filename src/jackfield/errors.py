@@ -1,0 +1,131 @@
+"""Every error Jackfield raises on purpose, as one tree.
+
+Each class derives from `JackfieldError` and from the builtin a Python programmer
+would catch. The second level tells who is to blame::
+
+    JackfieldError
+    ├── LocalError                        you did this
+    │   ├── EndpointError                 ValueError: a URL that cannot be an endpoint
+    │   ├── ConfigurationError            ValueError: options that do not fit together
+    │   ├── LocalProtocolError            ValueError: a message that cannot be sent as it is
+    │   ├── ConcurrencyError              RuntimeError: two receive() at once, and the like
+    │   └── BindError                     OSError: an endpoint that cannot be listened on
+    │       ├── AddressInUse
+    │       ├── BindNotPermitted          PermissionError
+    │       └── AddressNotAvailable
+    ├── ConnectError                      ConnectionError: connect() did not succeed
+    │   ├── ConnectRefused                ConnectionRefusedError
+    │   ├── ConnectTimeout                TimeoutError
+    │   ├── Unreachable
+    │   ├── NameNotFound
+    │   └── TLSError                      the handshake failed
+    ├── ReceiveTimeout                    TimeoutError: no message came in time; none was lost
+    ├── ConnectionEnded                   ConnectionError: the connection is over
+    │   ├── ConnectionClosed              we closed it
+    │   └── PeerLost                      the peer is gone: reset, vanished or timed out
+    └── RemoteProtocolError               ConnectionError: the peer broke the protocol
+        ├── BadMessage                    bytes that are not a message of this framing
+        ├── MessageTooLong                a message past the framing's bound
+        └── IncompleteMessage             the stream ended inside a message
+
+Only `net/` and `tools/` catch `OSError`; what leaves them is one of these, with the
+operating system's error as its `__cause__` and its name (``ECONNREFUSED``) in the text.
+"""
+
+from __future__ import annotations
+
+
+class JackfieldError(Exception):
+    """The root. `str(error)` is one line that says what happened and what to do."""
+
+
+class LocalError(JackfieldError):
+    """Something this side asked for cannot be done."""
+
+
+class EndpointError(LocalError, ValueError):
+    """A URL that cannot be an endpoint. The text names the part and shows a right one."""
+
+
+class ConfigurationError(LocalError, ValueError):
+    """Options that do not fit together, or that this platform lacks."""
+
+
+class LocalProtocolError(LocalError, ValueError):
+    """A message the framing or the transport cannot carry. Nothing of it was sent."""
+
+
+class ConcurrencyError(LocalError, RuntimeError):
+    """Two calls at once where one at a time is allowed. The first one goes on."""
+
+
+class BindError(LocalError, OSError):
+    """An endpoint that cannot be listened on."""
+
+
+class AddressInUse(BindError):
+    """Somebody listens there already; the text says who, where the system tells."""
+
+
+class BindNotPermitted(BindError, PermissionError):
+    """The system does not let this user bind there."""
+
+
+class AddressNotAvailable(BindError):
+    """This machine does not have that address; the text lists those it has."""
+
+
+class ConnectError(JackfieldError, ConnectionError):
+    """connect() did not succeed; the text says what was tried, address by address."""
+
+
+class ConnectRefused(ConnectError, ConnectionRefusedError):
+    """Every address answered, and nobody listens there."""
+
+
+class ConnectTimeout(ConnectError, TimeoutError):
+    """No address answered in time."""
+
+
+class Unreachable(ConnectError):
+    """There is no way to that address from here."""
+
+
+class NameNotFound(ConnectError):
+    """The name has no address."""
+
+
+class TLSError(ConnectError):
+    """The TLS handshake failed; the text says why."""
+
+
+class ReceiveTimeout(JackfieldError, TimeoutError):
+    """No message came in time. None was lost: the next receive() gets it."""
+
+
+class ConnectionEnded(JackfieldError, ConnectionError):
+    """The connection is over; nothing more can be sent on it."""
+
+
+class ConnectionClosed(ConnectionEnded):
+    """This side closed the connection."""
+
+
+class PeerLost(ConnectionEnded):
+    """The peer is gone: it reset the connection, vanished, or stopped reading."""
+
+
+class RemoteProtocolError(JackfieldError, ConnectionError):
+    """The peer broke the protocol. The connection cannot be used further."""
+
+
+class BadMessage(RemoteProtocolError):
+    """The peer sent bytes that are not a message of this framing."""
+
+
+class MessageTooLong(RemoteProtocolError):
+    """The peer sent, or announced, a message past the framing's bound."""
+
+
+class IncompleteMessage(RemoteProtocolError):
+    """The stream ended inside a message."""

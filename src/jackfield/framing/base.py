@@ -1,0 +1,231 @@
+"""What a framing is, and the one decoder that runs all framings made of a cut and a codec.
+
+The rules this file owns:
+
+1. A framing is immutable, shared by all connections of a service, and can be pickled. What
+   one connection has half received lives in its `Decoder`.
+2. Sans-I/O: nothing here reads a clock or a socket.
+3. Any cut of the bytes gives the same messages, at a cost linear in the bytes.
+4. Memory is bounded: no more is kept than one message of `max_message` bytes and its frame,
+   and one feed.
+5. Bytes that break the framing raise `RemoteProtocolError` and nothing else; a message that
+   cannot be sent raises `LocalProtocolError` and nothing of it is sent.
+6. The good messages before a bad one are delivered first: `feed()` returns them and leaves
+   the error in `Decoder.error`.
+"""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+from jackfield.errors import IncompleteMessage, RemoteProtocolError
+
+M = TypeVar("M")
+
+Buffer = bytes | bytearray
+Cut = tuple[int, int, int]
+"""Where a message lies in a buffer: payload start, payload end, start of the next message."""
+
+HEAVY = 1024
+"""Bytes of messages already given out that an idle connection may go on holding."""
+
+DEFAULT_MAX_MESSAGE = 64 * 1024
+"""Bytes in one message unless the framing is told otherwise."""
+
+
+class Framing(Generic[M]):
+    """The rule that cuts a stream of bytes into messages, and back.
+
+    One's own framing is a subclass with `cut()` and `encode()`; messages are bytes unless
+    `decode_unit()` and `encode_unit()` say otherwise. `jackfield.testing.check_framing()`
+    runs the laws of this module on it.
+
+    max_message: the bound, in bytes, on the payload of one message. Mandatory.
+    """
+
+    name = "framing"
+    """How messages, docs and options call it."""
+
+    def __init__(self, max_message: int = DEFAULT_MAX_MESSAGE) -> None:
+        if max_message < 1:
+            msg = f"max_message is {max_message}, but a message has at least 1 byte"
+            raise ValueError(msg)
+        self.max_message = max_message
+
+    def cut(self, buffer: Buffer, start: int, searched: int) -> Cut | int:
+        """Find the end of the message that begins at `start`.
+
+        searched: bytes of `buffer` before this offset were seen by an earlier call for the
+        same message, which found no end: a search for a delimiter goes on from there
+        (less the delimiter's length).
+
+        Returns where the message lies (`Cut`), or how many bytes from `start` on there must
+        be before another call makes sense: more than there are.
+        Raises RemoteProtocolError for bytes that cannot begin a message, and MessageTooLong
+        as soon as the message cannot end within `max_message` bytes.
+        """
+        raise NotImplementedError
+
+    def encode(self, message: M) -> bytes:
+        """Give the bytes that carry `message` in a stream, frame included.
+
+        Raises LocalProtocolError for a message this framing cannot carry.
+        """
+        raise NotImplementedError
+
+    def decode_unit(self, unit: bytes) -> M:
+        """Turn the payload of one message into what a handler receives.
+
+        Alone in use where the transport itself keeps message boundaries (datagrams,
+        seqpacket, WebSocket). Raises RemoteProtocolError.
+        """
+        return unit  # type: ignore[return-value]  # M is bytes unless a subclass says otherwise
+
+    def encode_unit(self, message: M) -> bytes:
+        """Turn a message into the payload `decode_unit()` takes. Raises LocalProtocolError."""
+        return message  # type: ignore[return-value]  # as in decode_unit
+
+    def cut_all(self, data: bytes) -> tuple[list[M], int]:
+        """Decode every complete message at the beginning of `data`.
+
+        Returns the messages, and the number of bytes they took. A subclass overrides it for
+        speed alone: it may stop early (before an error, say), and cut() then decides.
+        """
+        return [], 0
+
+    def decoder(self) -> Decoder[M]:
+        """Make the state of one connection's incoming direction."""
+        return Decoder(self)
+
+    def refusal(self, reason: str) -> bytes:
+        """Give the bytes that tell a peer why it is refused: empty where there is no way to."""
+        del reason
+        return b""
+
+
+class Decoder(Generic[M]):
+    """One connection's incoming direction: fed bytes, it gives messages.
+
+    need: the number of bytes the next message still lacks at the least; a caller that feeds
+    in slices may feed this many at once, since fewer can complete nothing.
+    error: what broke the framing, once something did. Feeding goes nowhere from then on.
+    """
+
+    __slots__ = ("_buffer", "_end", "_framing", "_given", "_searched", "error", "need")
+
+    def __init__(self, framing: Framing[M]) -> None:
+        self._framing = framing
+        self._buffer: Buffer = b""
+        self._end = 0  # the messages given out by the last feed() end here in _buffer
+        self._given = 0  # how many they were
+        self._searched = 0
+        self.need = 1
+        self.error: RemoteProtocolError | None = None
+
+    def feed(self, data: bytes) -> list[M]:
+        """Take more bytes; give the messages they complete, in order.
+
+        Never raises for what a peer sent: an error waits in `error` until the caller has
+        handed out the messages before it.
+        """
+        if self.error is not None:
+            return []
+        if self._end < len(self._buffer):
+            return self._feed_on(data)
+        self._buffer = data
+        messages, end = self._framing.cut_all(data)
+        if end < len(data):
+            end = self._cut_on(end, 0, messages)
+        else:
+            self.need = 1
+        self._end = end
+        self._given = len(messages)
+        return messages
+
+    def _feed_on(self, data: bytes) -> list[M]:
+        """Feed while part of a message is kept from before."""
+        buffer = self._grow(data)
+        if len(data) < self.need:
+            self.need -= len(data)
+            return []
+        messages: list[M] = []
+        end = self._cut_on(0, self._searched, messages, most=1)
+        if messages and end < len(buffer):
+            more, used = self._framing.cut_all(bytes(memoryview(buffer)[end:]))
+            messages += more
+            end = self._cut_on(end + used, 0, messages)
+        self._end = end
+        self._given = len(messages)
+        return messages
+
+    def _grow(self, data: bytes) -> bytearray:
+        """Append to what is kept of a message, dropping what was given out before it."""
+        buffer = self._buffer
+        if self._end or not isinstance(buffer, bytearray):
+            buffer = self._buffer = bytearray(memoryview(buffer)[self._end :])
+            self._end = 0
+            self._given = 0
+        buffer += data
+        return buffer
+
+    def _cut_on(self, start: int, searched: int, messages: list[M], most: int = 0) -> int:
+        """Cut message by message from `start` on, `most` at the most; returns where the last ends.
+
+        searched: how much of the first one an earlier call has looked through.
+        """
+        framing = self._framing
+        buffer = self._buffer
+        size = len(buffer)
+        try:
+            while start < size:
+                found = framing.cut(buffer, start, start + searched)
+                if isinstance(found, int):
+                    self._searched = size - start
+                    self.need = max(1, found - self._searched)
+                    return start
+                first, last, after = found
+                messages.append(framing.decode_unit(bytes(buffer[first:last])))
+                start = after
+                searched = 0
+                if len(messages) == most:
+                    break
+        except RemoteProtocolError as error:
+            self.error = error
+        self.need = 1
+        return start
+
+    def finish(self) -> None:
+        """Take the end of the stream: inside a message it leaves an IncompleteMessage in `error`."""
+        left = len(self._buffer) - self._end
+        if left and self.error is None:
+            self.error = IncompleteMessage(
+                f"the stream ended {left} bytes into a message of {self._framing.name}"
+            )
+
+    @property
+    def heavy(self) -> bool:
+        """Whether bytes of messages already given out are held that are worth dropping."""
+        return self._end > HEAVY
+
+    def drop(self) -> None:
+        """Forget the bytes of messages already given out: the caller has used them all."""
+        self._buffer = bytearray(memoryview(self._buffer)[self._end :])
+        self._end = 0
+        self._given = 0
+
+    def rest(self, unread: int) -> bytes:
+        """Give back the bytes from the first message the caller has not used on.
+
+        unread: how many of the messages the last feed() gave are unused. The decoder is done
+        with afterwards: another framing cuts these bytes anew.
+        """
+        start = 0
+        for _ in range(self._given - unread):
+            found = self._framing.cut(self._buffer, start, start)
+            assert not isinstance(found, int)  # it was cut before
+            start = found[2]
+        return bytes(memoryview(self._buffer)[start:])
+
+    def pending(self) -> bytes:
+        """Bytes the framing wants sent by itself; empty for all framings of a cut and a codec."""
+        return b""
