@@ -1,0 +1,78 @@
+# What a first visitor and a developer type; `make help` lists it.
+# Each target sets up what it needs in .venv the first time, and costs nothing after that.
+
+RUN = .venv/bin/python -m jackfield up
+
+# The Python that .venv is made with: by default the first of python3.13, python3.12, python3.11
+# and python3 that is 3.11 or later.
+PYTHON ?=
+# More options for pytest: make unit ARGS="-k lines -x"
+ARGS ?=
+
+BIN = .venv/bin
+CODE = src tests scripts docs/conf.py $(wildcard examples benchmarks)
+PYTEST = -m pytest -n auto --dist loadgroup $(ARGS)
+SPHINX = $(BIN)/python -m sphinx --fresh-env --fail-on-warning --keep-going --quiet
+
+export PYTHON
+.DEFAULT_GOAL = help
+.NOTPARALLEL: # two set-ups at once would be in each other's way
+.PHONY: help run test check unit compat proof bench docs coverage clean
+
+help: ## list these targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1@\2/p' Makefile | awk -F@ '{printf "%-16s%s\n", $$1, $$2}'
+
+run: .venv/.run ## start the services on this machine, and say how to try each
+	@$(RUN)
+
+test: check docs ## all there is: check, docs, every test, and the coverage gates
+	@rm -f .coverage .coverage.*
+	@$(BIN)/python -m coverage run $(PYTEST)
+	@scripts/coverage_gates.sh
+
+check: .venv/.test ## lint, formatting, types, news fragment
+	@$(BIN)/python -m ruff check --quiet
+	@$(BIN)/python -m ruff format --quiet --check
+	@$(BIN)/python -m mypy --no-error-summary $(CODE)
+	@$(BIN)/python scripts/check_fragment.py
+
+unit: .venv/.test ## the unit and property tests alone
+	@$(BIN)/python $(PYTEST) $(wildcard tests/unit tests/property)
+
+compat: .venv/.test ## unit and model tests under the other Pythons of this machine
+	@scripts/compat.sh
+
+proof: .venv/.test ## the long proofs; results go to docs/proof/
+	@$(BIN)/python scripts/proof.py
+
+bench: .venv/.bench ## measure beside others; tables and pictures go to docs/
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+docs: .venv/.docs ## the site, into docs/_build/html; a warning is an error
+	@$(BIN)/python -m towncrier build --draft --version next >/dev/null
+	@$(SPHINX) -b html docs docs/_build/html
+
+coverage: .venv/.test ## what the last `make test` left unmeasured
+	@$(BIN)/python -m coverage report
+
+clean: ## remove all that make has made, .venv included
+	rm -rf .venv .venv-3.* docs/_build dist build .coverage .coverage.* \
+		.hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find src tests scripts docs -name __pycache__ -prune -exec rm -rf {} +
+
+# A stamp is older than pyproject.toml when dependencies may have changed.
+.venv/.run: pyproject.toml scripts/venv.sh
+	@scripts/venv.sh
+	@touch $@
+
+.venv/.test: pyproject.toml scripts/venv.sh
+	@scripts/venv.sh test
+	@touch $@ .venv/.run
+
+.venv/.docs: pyproject.toml scripts/venv.sh
+	@scripts/venv.sh docs
+	@touch $@ .venv/.run
+
+.venv/.bench: pyproject.toml scripts/venv.sh
+	@scripts/venv.sh bench
+	@touch $@ .venv/.run
