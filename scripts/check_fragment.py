@@ -77,6 +77,7 @@ def complaints(root: Path, base: str | None) -> list[str]:
 
 
 def main() -> int:
+    """Run as a command."""
     root = Path(__file__).resolve().parent.parent
     base = sys.argv[1] if len(sys.argv) > 1 else find_base(root)
     wrong = complaints(root, base)

@@ -79,6 +79,7 @@ def prove(name: str, command: list[str]) -> bool:
 
 
 def main() -> int:
+    """Run as a command."""
     names = sys.argv[1:] or list(PROOFS)
     unknown = [name for name in names if name not in PROOFS]
     if unknown:
