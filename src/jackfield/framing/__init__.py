@@ -1,7 +1,29 @@
 """Framings: the sans-I/O rules that cut bytes into messages and back."""
 
-from jackfield.framing.base import Framing
-from jackfield.framing.lines import lines
-from jackfield.framing.raw import Raw as raw  # noqa: N813  the public name is the framing's own
+from __future__ import annotations
 
-__all__ = ["Framing", "lines", "raw"]
+from jackfield.framing.base import Framing
+from jackfield.framing.delimited import delimited
+from jackfield.framing.fixed import Fixed as fixed  # noqa: N813  lower case, as all constructors
+from jackfield.framing.header import Header as header  # noqa: N813  lower case, as all
+from jackfield.framing.header import HeaderMessage
+from jackfield.framing.json_lines import JSONLines as json_lines  # noqa: N813  lower case, as all
+from jackfield.framing.length_prefixed import length_prefixed
+from jackfield.framing.lines import lines
+from jackfield.framing.names import parse
+from jackfield.framing.netstring import Netstring as netstring  # noqa: N813  lower case, as all
+from jackfield.framing.raw import Raw as raw  # noqa: N813  lower case, as all
+
+__all__ = [
+    "Framing",
+    "HeaderMessage",
+    "delimited",
+    "fixed",
+    "header",
+    "json_lines",
+    "length_prefixed",
+    "lines",
+    "netstring",
+    "parse",
+    "raw",
+]

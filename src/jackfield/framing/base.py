@@ -16,9 +16,15 @@ The rules this file owns:
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
-from jackfield.errors import IncompleteMessage, RemoteProtocolError
+from jackfield.errors import (
+    ConfigurationError,
+    IncompleteMessage,
+    LocalProtocolError,
+    MessageTooLong,
+    RemoteProtocolError,
+)
 
 M = TypeVar("M")
 
@@ -40,7 +46,8 @@ class Framing(Generic[M]):
     `decode_unit()` and `encode_unit()` say otherwise. `jackfield.testing.check_framing()`
     runs the laws of this module on it.
 
-    max_message: the bound, in bytes, on the payload of one message. Mandatory.
+    max_message: the bound, in bytes, on the payload of one message. Every framing has one;
+    less than 1 raises ConfigurationError.
     """
 
     name = "framing"
@@ -48,9 +55,10 @@ class Framing(Generic[M]):
 
     def __init__(self, max_message: int = DEFAULT_MAX_MESSAGE) -> None:
         if max_message < 1:
-            msg = f"max_message is {max_message}, but a message has at least 1 byte"
-            raise ValueError(msg)
-        self.max_message = max_message
+            raise ConfigurationError(
+                f"max_message is {max_message}, but a message may have at least 1 byte"
+            )
+        self.max_message: Final = max_message
 
     def cut(self, buffer: Buffer, start: int, searched: int) -> Cut | int:
         """Find the end of the message that begins at `start`.
@@ -59,8 +67,8 @@ class Framing(Generic[M]):
         same message, which found no end: a search for a delimiter goes on from there
         (less the delimiter's length).
 
-        Returns where the message lies (`Cut`), or how many bytes from `start` on there must
-        be before another call makes sense: more than there are.
+        Returns where the message lies (`Cut`; it takes at least 1 byte), or how many bytes
+        from `start` on there must be before another call makes sense: more than there are.
         Raises RemoteProtocolError for bytes that cannot begin a message, and MessageTooLong
         as soon as the message cannot end within `max_message` bytes.
         """
@@ -77,13 +85,15 @@ class Framing(Generic[M]):
         """Turn the payload of one message into what a handler receives.
 
         Alone in use where the transport itself keeps message boundaries (datagrams,
-        seqpacket, WebSocket). Raises RemoteProtocolError.
+        seqpacket, WebSocket), so it checks the bound too. Raises RemoteProtocolError.
         """
+        if len(unit) > self.max_message:
+            raise too_long(self.max_message, len(unit))
         return unit  # type: ignore[return-value]  # M is bytes unless a subclass says otherwise
 
     def encode_unit(self, message: M) -> bytes:
         """Turn a message into the payload `decode_unit()` takes. Raises LocalProtocolError."""
-        return message  # type: ignore[return-value]  # as in decode_unit
+        return sendable(message, self.max_message)
 
     def cut_all(self, data: bytes) -> tuple[list[M], int]:
         """Decode every complete message at the beginning of `data`.
@@ -98,9 +108,19 @@ class Framing(Generic[M]):
         return Decoder(self)
 
     def refusal(self, reason: str) -> bytes:
-        """Give the bytes that tell a peer why it is refused: empty where there is no way to."""
+        """Give the bytes that tell a peer why it is refused: empty where there is no way to.
+
+        They are one message, whatever `reason` holds. Never raises.
+        """
         del reason
         return b""
+
+    def _refuse_with(self, message: M) -> bytes:
+        """Give the bytes of a refusal, or none if this framing cannot carry it."""
+        try:
+            return self.encode(message)
+        except LocalProtocolError:
+            return b""
 
 
 class Decoder(Generic[M]):
@@ -126,16 +146,21 @@ class Decoder(Generic[M]):
         """Take more bytes; give the messages they complete, in order.
 
         Never raises for what a peer sent: an error waits in `error` until the caller has
-        handed out the messages before it.
+        handed out the messages before it. After an error nothing is taken: what is read from
+        then on is the caller's to keep, should it switch to another framing.
         """
         if self.error is not None:
             return []
+        searched = 0
         if self._end < len(self._buffer):
-            return self._feed_on(data)
+            if len(self._buffer) - self._end > len(data):
+                return self._feed_on(data)
+            data = b"".join((memoryview(self._buffer)[self._end :], data))
+            searched = self._searched
         self._buffer = data
         messages, end = self._framing.cut_all(data)
         if end < len(data):
-            end = self._cut_on(end, 0, messages)
+            end = self._cut_on(end, 0 if messages else searched, messages)
         else:
             self.need = 1
         self._end = end
@@ -143,7 +168,7 @@ class Decoder(Generic[M]):
         return messages
 
     def _feed_on(self, data: bytes) -> list[M]:
-        """Feed while part of a message is kept from before."""
+        """Feed less than what is kept of a message, which is not to be copied every time."""
         buffer = self._grow(data)
         if len(data) < self.need:
             self.need -= len(data)
@@ -195,11 +220,11 @@ class Decoder(Generic[M]):
         return start
 
     def finish(self) -> None:
-        """Take the end of the stream: inside a message it leaves an IncompleteMessage in `error`."""
+        """Take the end of the stream: inside a message, that is an IncompleteMessage in `error`."""
         left = len(self._buffer) - self._end
         if left and self.error is None:
             self.error = IncompleteMessage(
-                f"the stream ended {left} bytes into a message of {self._framing.name}"
+                f"the stream ended {left} bytes into a message (framing {self._framing.name})"
             )
 
     @property
@@ -209,7 +234,7 @@ class Decoder(Generic[M]):
 
     def drop(self) -> None:
         """Forget the bytes of messages already given out: the caller has used them all."""
-        self._buffer = bytearray(memoryview(self._buffer)[self._end :])
+        self._buffer = bytes(memoryview(self._buffer)[self._end :])
         self._end = 0
         self._given = 0
 
@@ -229,3 +254,50 @@ class Decoder(Generic[M]):
     def pending(self) -> bytes:
         """Bytes the framing wants sent by itself; empty for all framings of a cut and a codec."""
         return b""
+
+
+def as_bytes(message: object) -> bytes:
+    """Give a message that must be bytes as bytes. Raises LocalProtocolError for what is not."""
+    if isinstance(message, bytes):
+        return message
+    if isinstance(message, bytearray | memoryview):
+        return bytes(message)
+    raise wrong_type("bytes", message)
+
+
+def sendable(message: object, max_message: int) -> bytes:
+    """Give a message as bytes, as `as_bytes()` does, and refuse one past the bound."""
+    data = as_bytes(message)
+    if len(data) > max_message:
+        raise too_long_to_send(max_message, len(data))
+    return data
+
+
+def wrong_type(wanted: str, message: object) -> LocalProtocolError:
+    """Say that this framing carries something else."""
+    return LocalProtocolError(
+        f"a message of this framing is {wanted}, but this one is {type(message).__name__}"
+    )
+
+
+def too_long(max_message: int, size: int | None = None) -> MessageTooLong:
+    """Say that a received message is past the bound."""
+    what = f"of more than {max_message} bytes" if size is None else f"of {size} bytes"
+    return MessageTooLong(
+        f"a message {what}, past the bound of {max_message}; "
+        "send it in parts, or give the framing a larger max_message"
+    )
+
+
+def too_long_to_send(max_message: int, size: int) -> LocalProtocolError:
+    """Say that a message is past the bound, so that its receiver would refuse it."""
+    return LocalProtocolError(
+        f"a message of {size} bytes, past the bound of {max_message}; "
+        "send it in parts, or give the framing a larger max_message on both sides"
+    )
+
+
+def refusal_text(reason: str) -> str:
+    """Give the text of a refusal: one line that every encoding of Unicode can carry."""
+    text = "error: " + " ".join(reason.split())
+    return text.encode("utf-8", "replace").decode()

@@ -10,17 +10,44 @@ The rules this file owns:
    taken are those in which LF is the byte 0x0A and that byte is nothing else: UTF-8, GBK,
    GB 18030, Big5, Shift JIS, ISO 8859 and the like, but not UTF-16.
 4. A stream that ends without a line ending ends inside a message: half a line is no line.
+5. Over a transport that keeps boundaries a unit is one message: an ending after its last
+   byte is dropped, and an LF within it is the sender's own, in either direction.
 """
 
 from __future__ import annotations
 
-import codecs
-from typing import Literal, overload
+from typing import Final, Literal, overload
 
-from jackfield.errors import BadMessage, ConfigurationError, LocalProtocolError, MessageTooLong
-from jackfield.framing.base import DEFAULT_MAX_MESSAGE, Buffer, Cut, Framing
+from jackfield.errors import ConfigurationError, LocalProtocolError
+from jackfield.framing.base import (
+    DEFAULT_MAX_MESSAGE,
+    Buffer,
+    Cut,
+    Framing,
+    refusal_text,
+    sendable,
+    too_long,
+    too_long_to_send,
+)
+from jackfield.framing.text import decoded, encoded, known_encoding, refusal_in
 
-_DECODES_WHOLE = frozenset({"utf-8", "ascii", "iso8859-1"})
+_DECODES_WHOLE = frozenset(
+    {
+        "ascii",
+        "big5",
+        "cp1252",
+        "cp932",
+        "cp949",
+        "euc_jp",
+        "euc_kr",
+        "gb18030",
+        "gb2312",
+        "gbk",
+        "iso8859-1",
+        "shift_jis",
+        "utf-8",
+    }
+)
 """Encodings in which a run of lines may be decoded at once: no state, LF only as LF."""
 
 
@@ -40,16 +67,18 @@ class TextLines(Framing[str]):
         ending: Literal["\n", "\r\n"] = "\n",
     ) -> None:
         super().__init__(max_message)
-        self.encoding = _checked(encoding)
-        self._ending = _checked_ending(ending)
-        self._whole = self.encoding in _DECODES_WHOLE
+        self.encoding: Final = _checked_encoding(encoding)
+        self._ending: Final = _checked_ending(ending)
+        self._whole: Final = self.encoding in _DECODES_WHOLE
 
     def cut(self, buffer: Buffer, start: int, searched: int) -> Cut | int:
         return cut_line(buffer, start, searched, self.max_message)
 
     def cut_all(self, data: bytes) -> tuple[list[str], int]:
         end = data.rfind(b"\n") + 1
-        if not end or not self._whole or end > self.max_message:
+        if not end or not self._whole:
+            return [], 0
+        if end > self.max_message and _longest(data[:end]) > self.max_message:
             return [], 0
         try:
             text = data[:end].decode(self.encoding)
@@ -62,26 +91,19 @@ class TextLines(Framing[str]):
         return lines, end
 
     def decode_unit(self, unit: bytes) -> str:
-        try:
-            return unit.removesuffix(b"\n").decode(self.encoding).rstrip("\r")
-        except UnicodeDecodeError as error:
-            msg = (
-                f"a line that is not {self.encoding}: byte 0x{unit[error.start]:02x} "
-                f"at offset {error.start}"
-            )
-            raise BadMessage(msg) from error
+        return decoded(line_of(unit, self.max_message), self.encoding)
 
     def encode(self, message: str) -> bytes:
-        data = message.encode(self.encoding)
-        if len(data) <= self.max_message and b"\n" not in data and data[-1:] != b"\r":
-            return data + self._ending
-        raise unsendable(data, self.max_message)
+        data = encoded(message, self.encoding)
+        if len(data) > self.max_message or "\n" in message or message[-1:] == "\r":
+            raise unsendable(data, self.max_message)
+        return data + self._ending
 
     def encode_unit(self, message: str) -> bytes:
-        return self.encode(message).removesuffix(self._ending)
+        return unit_of(encoded(message, self.encoding), self.max_message)
 
     def refusal(self, reason: str) -> bytes:
-        return f"error: {reason}".encode(self.encoding, "replace") + self._ending
+        return self._refuse_with(refusal_in(self.encoding, reason))
 
 
 class ByteLines(Framing[bytes]):
@@ -95,88 +117,99 @@ class ByteLines(Framing[bytes]):
         ending: Literal["\n", "\r\n"] = "\n",
     ) -> None:
         super().__init__(max_message)
-        self._ending = _checked_ending(ending)
+        self._ending: Final = _checked_ending(ending)
 
     def cut(self, buffer: Buffer, start: int, searched: int) -> Cut | int:
         return cut_line(buffer, start, searched, self.max_message)
 
     def cut_all(self, data: bytes) -> tuple[list[bytes], int]:
         end = data.rfind(b"\n") + 1
-        if not end or end > self.max_message:
+        if not end:
             return [], 0
         lines = data[:end].split(b"\n")
         del lines[-1]
+        if end > self.max_message and max(map(len, lines)) > self.max_message:
+            return [], 0
         if b"\r" in data:
             lines = [line.rstrip(b"\r") for line in lines]
         return lines, end
 
     def decode_unit(self, unit: bytes) -> bytes:
-        return unit.removesuffix(b"\n").rstrip(b"\r")
+        return line_of(unit, self.max_message)
 
     def encode(self, message: bytes) -> bytes:
-        if len(message) <= self.max_message and b"\n" not in message and message[-1:] != b"\r":
-            return message + self._ending
-        raise unsendable(message, self.max_message)
+        data = sendable(message, self.max_message)
+        if 0x0A in data or data[-1:] == b"\r":
+            raise unsendable(data, self.max_message)
+        return data + self._ending
 
     def encode_unit(self, message: bytes) -> bytes:
-        return self.encode(message).removesuffix(self._ending)
+        return unit_of(sendable(message, self.max_message), self.max_message)
 
     def refusal(self, reason: str) -> bytes:
-        return f"error: {reason}".encode() + self._ending
+        return self._refuse_with(refusal_text(reason).encode())
 
 
 def cut_line(buffer: Buffer, start: int, searched: int, max_message: int) -> Cut | int:
     """Cut at the next LF, for every framing made of lines."""
     end = buffer.find(b"\n", searched)
+    last = end if end >= 0 else len(buffer)
+    if last - start > max_message + 1:  # 1: the CR of a line that just fits
+        raise too_long(max_message)
     if end < 0:
-        end = len(buffer)
-        if end - start <= max_message + 1:  # room for the CR of a line that just fits
-            return end - start + 1
-    last = end
+        return last - start + 1
     while last > start and buffer[last - 1] == 0x0D:
         last -= 1
     if last - start > max_message:
-        msg = f"a line longer than {max_message} bytes"
-        raise MessageTooLong(msg)
-    if end == len(buffer):
-        return end - start + 1
+        raise too_long(max_message)
     return start, last, end + 1
+
+
+def line_of(unit: bytes, max_message: int) -> bytes:
+    """Drop the line ending of a unit; a line that was cut from a stream has none."""
+    line = unit.removesuffix(b"\n").rstrip(b"\r")
+    if len(line) > max_message:
+        raise too_long(max_message, len(line))
+    return line
+
+
+def unit_of(data: bytes, max_message: int) -> bytes:
+    """Give the unit that `line_of()` turns into `data`."""
+    if len(data) > max_message or data[-1:] == b"\r":
+        raise unsendable(data, max_message)
+    return data + b"\n" if data[-1:] == b"\n" else data
 
 
 def unsendable(data: bytes, max_message: int) -> LocalProtocolError:
     """Say why these bytes cannot be sent as one line."""
     if len(data) > max_message:
+        return too_long_to_send(max_message, len(data))
+    if data[-1:] == b"\r":
         return LocalProtocolError(
-            f"a line of {len(data)} bytes, past the bound of {max_message}; "
-            "send it in parts, or give the framing a larger max_message on both sides"
-        )
-    if b"\n" in data:
-        return LocalProtocolError(
-            "a line holds a line ending and would arrive as two; send it line by line"
+            "a line ends with a carriage return, which its receiver would drop; strip it first"
         )
     return LocalProtocolError(
-        "a line ends with a carriage return, which its receiver would drop; strip it first"
+        "a line holds a line ending and would arrive as two; send it line by line"
     )
+
+
+def _longest(lines: bytes) -> int:
+    return max(map(len, lines.split(b"\n")))
 
 
 def _checked_ending(ending: str) -> bytes:
     if ending not in {"\n", "\r\n"}:
-        msg = f"a line ends with '\\n' or '\\r\\n', not with {ending!r}"
-        raise ConfigurationError(msg)
+        raise ConfigurationError(f"a line ends with '\\n' or '\\r\\n', not with {ending!r}")
     return ending.encode()
 
 
-def _checked(encoding: str) -> str:
+def _checked_encoding(encoding: str) -> str:
     """Give the encoding's own name, or refuse one in which lines cannot be found."""
-    try:
-        name = codecs.lookup(encoding).name
-        plain = "\n".encode(name) == b"\n" and "\r".encode(name) == b"\r"
-    except (LookupError, UnicodeError):
-        msg = f"there is no encoding called {encoding!r}; try 'utf-8' or 'gbk'"
-        raise ConfigurationError(msg) from None
-    if not plain:
-        msg = f"in {name} a line ending is not the byte 0x0A, so lines cannot be found; use 'utf-8'"
-        raise ConfigurationError(msg)
+    name = known_encoding(encoding)
+    if "\r\n".encode(name) != b"\r\n":
+        raise ConfigurationError(
+            f"in {name} a line ending is not the byte 0x0A, so lines cannot be found; use 'utf-8'"
+        )
     return name
 
 

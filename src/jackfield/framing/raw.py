@@ -1,16 +1,17 @@
 """Raw: a chunk is a message. For peers that know no framing; opt-in, and it says so.
 
 TCP keeps no boundaries: what one `recv()` of the peer's system returned is a message here,
-so two sends may arrive as one message and one send as two (RFC 9293, section 3.9.1).
+so two sends may arrive as one message and one send as two (RFC 9293, section 3.9.1). It is
+the one framing that breaks the law that any cut of the bytes gives the same messages.
 """
 
 from __future__ import annotations
 
 from jackfield.errors import LocalProtocolError
-from jackfield.framing.base import Cut, Decoder, Framing, Buffer
+from jackfield.framing.base import Buffer, Cut, Decoder, Framing, as_bytes, refusal_text
 
 CHUNK = 64 * 1024
-"""Bytes one read gives at the most."""
+"""Bytes in one message at the most, unless told otherwise; a chunk past it arrives in parts."""
 
 
 class Raw(Framing[bytes]):
@@ -27,18 +28,20 @@ class Raw(Framing[bytes]):
         return start, end, end
 
     def cut_all(self, data: bytes) -> tuple[list[bytes], int]:
-        if len(data) <= self.max_message:
+        if 0 < len(data) <= self.max_message:
             return [data], len(data)
         return [], 0
 
     def encode(self, message: bytes) -> bytes:
-        if not message:
-            msg = "an empty chunk cannot be sent over a stream: its peer would see nothing"
-            raise LocalProtocolError(msg)
-        return message
+        data = as_bytes(message)
+        if not data:
+            raise LocalProtocolError(
+                "an empty chunk cannot be sent over a stream: its peer would see nothing"
+            )
+        return data
 
     def refusal(self, reason: str) -> bytes:
-        return f"error: {reason}\n".encode()
+        return f"{refusal_text(reason)}\n".encode()
 
     def decoder(self) -> Decoder[bytes]:
         return _RawDecoder(self)
@@ -51,9 +54,9 @@ class _RawDecoder(Decoder[bytes]):
 
     def __init__(self, framing: Raw) -> None:
         super().__init__(framing)
-        self.need = CHUNK
+        self.need = framing.max_message
 
     def feed(self, data: bytes) -> list[bytes]:
         messages = super().feed(data)
-        self.need = CHUNK
+        self.need = self._framing.max_message
         return messages
