@@ -21,6 +21,7 @@ would catch. The second level tells who is to blame::
     │   └── TLSError                      the handshake failed
     ├── ReceiveTimeout                    TimeoutError: no message came in time; none was lost
     ├── ConnectionEnded                   ConnectionError: the connection is over
+    │   ├── EndOfStream                   EOFError: the peer has said all it had to say
     │   ├── ConnectionClosed              we closed it
     │   └── PeerLost                      the peer is gone: reset, vanished or timed out
     └── RemoteProtocolError               ConnectionError: the peer broke the protocol
@@ -105,6 +106,10 @@ class ReceiveTimeout(JackfieldError, TimeoutError):
 
 class ConnectionEnded(JackfieldError, ConnectionError):
     """The connection is over; nothing more can be sent on it."""
+
+
+class EndOfStream(ConnectionEnded, EOFError):
+    """The peer has ended its side. Sending still works until the connection is closed."""
 
 
 class ConnectionClosed(ConnectionEnded):

@@ -1,0 +1,180 @@
+"""Things that happen, as typed events. Logs, screens and counters all subscribe to these.
+
+An event is emitted once, in the thread of the server's I/O loop or, for what a handler
+thread did, in that thread; a subscriber is called right there, so it must be quick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from jackfield.endpoints import Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened in a server."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listening(Event):
+    """The server accepts peers at `endpoint`, port filled in."""
+
+    endpoint: Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionOpened(Event):
+    """A peer came. `number` is its own among all connections of the server."""
+
+    number: int
+    endpoint: Endpoint
+    peer: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionEnded(Event):
+    """A peer's connection is over. `reason` is a few words, or empty when all went well."""
+
+    number: int
+    endpoint: Endpoint
+    peer: str
+    reason: str
+    bytes_received: int
+    bytes_sent: int
+    messages_received: int
+    messages_sent: int
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReceived(Event):
+    """A handler was given a message. Emitted only while somebody subscribes."""
+
+    number: int
+    peer: str
+    message: Any
+
+
+@dataclass(frozen=True, slots=True)
+class MessageSent(Event):
+    """A handler sent a message. Emitted only while somebody subscribes."""
+
+    number: int
+    peer: str
+    message: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Refused(Event):
+    """A peer was turned away, and was told `reason` where the framing can carry it."""
+
+    endpoint: Endpoint
+    peer: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerFailed(Event):
+    """A handler raised. The traceback is for the operator; nothing of it reached the peer."""
+
+    number: int
+    peer: str
+    error: str
+    traceback: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChildLost(Event):
+    """A process died with a connection in it. It is replaced; that connection is over."""
+
+    peer: str
+    process: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DatagramsDropped(Event):
+    """Datagrams were lost on this side: `reason` says where."""
+
+    endpoint: Endpoint
+    count: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptPaused(Event):
+    """No connection can be accepted for now. It goes on by itself; told once, not each time."""
+
+    endpoint: Endpoint
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptResumed(Event):
+    """Connections are accepted again."""
+
+    endpoint: Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Warned(Event):
+    """Something the operator should know, in one line or a few."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Draining(Event):
+    """The server accepts nobody any more; `connections` have until the deadline to finish."""
+
+    connections: int
+    deadline: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cut(Event):
+    """The deadline passed and these peers were still there; they were cut."""
+
+    peers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped(Event):
+    """The server is over."""
+
+
+E = TypeVar("E", bound=Event)
+
+
+class Events:
+    """One server's events: who wants which."""
+
+    def __init__(self) -> None:
+        self._subscribers: dict[type[Event], list[Callable[[Any], None]]] = {}
+        self._all: list[Callable[[Event], None]] = []
+
+    def subscribe(self, kind: type[E], call: Callable[[E], None]) -> None:
+        """Have `call(event)` called for each event of exactly this kind; `Event` means all
+        but messages, which are asked for by name."""
+        if kind is Event:
+            self._all.append(call)  # type: ignore[arg-type]  # E is Event here
+        else:
+            self._subscribers.setdefault(kind, []).append(call)
+
+    def wants(self, kind: type[Event]) -> bool:
+        """Whether somebody subscribes to this kind by name."""
+        return kind in self._subscribers
+
+    def listens(self, kind: type[Event]) -> bool:
+        """Whether somebody is told of this kind, by name or with all others."""
+        return bool(self._all) or kind in self._subscribers
+
+    def emit(self, event: Event) -> None:
+        """Tell the subscribers."""
+        for call in self._subscribers.get(type(event), ()):
+            call(event)
+        if self._all and not isinstance(event, (MessageReceived, MessageSent)):
+            for call in self._all:
+                call(event)

@@ -1,0 +1,55 @@
+"""Every limit and timeout: its unit, its default, and why.
+
+Sizes are in bytes, times in seconds. The bound on one message belongs to its framing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a server allows its peers. Every field can be set; none can be switched off."""
+
+    connections: int = 10_000
+    """Connections in total. Past it a new one is told so and closed."""
+
+    connections_per_source: int = 256
+    """Connections from one address: lets a class of forty behind one router in, several each."""
+
+    threads: int = 256
+    """Handler threads. Past it connections wait in the listen queue; 18 KB and a stack each."""
+
+    processes: int = 64
+    """Handler processes. Past it connections wait in the listen queue; about 2 MB each."""
+
+    handshake: float = 10.0
+    """Seconds for the TLS handshake."""
+
+    outbox: int = 256 * 1024
+    """Bytes that may wait for a slow peer to whom rooms and `post()` send."""
+
+    write_high: int = 64 * 1024
+    """Bytes written and not yet taken by the system, past which `send()` waits."""
+
+    sessions: int = 4096
+    """Datagram peers at a time. Past it a datagram from a new one is dropped and counted."""
+
+    session_idle: float = 60.0
+    """Seconds without a datagram after which a peer's session ends."""
+
+    session_inbox: int = 256
+    """Datagrams that may wait for a session's handler. Past it new ones are dropped and counted."""
+
+    linger_bytes: int = 1024 * 1024
+    """Input read and dropped after the last word, so that a reset does not destroy it."""
+
+    linger_time: float = 2.0
+    """Seconds for which the same is done."""
+
+    drain: float = 5.0
+    """Seconds that handlers are given to finish when a server stops."""
+
+
+DEFAULT = Limits()

@@ -1,0 +1,5 @@
+"""Models: where handlers run. One short file each; `running.py` is what they share."""
+
+from jackfield.models.running import Serving
+
+__all__ = ["Serving"]

@@ -1,0 +1,48 @@
+"""Model `asyncio`: `async def` handlers are tasks on the loop that does the I/O.
+
+A `def` handler gets a thread of its own here too, since it would block the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from jackfield.models.model import Model
+from jackfield.models.running import Done, Reply, Serving, run_task, start_thread
+from jackfield.net.connection import Connection
+from jackfield.service import Replier
+
+
+class AsyncioModel(Model):
+    """Handlers as tasks."""
+
+    name = "asyncio"
+
+    def __init__(self, serving: Serving) -> None:
+        super().__init__(serving)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._replies = isinstance(serving.service.handler, Replier)
+        self._threads = not self._replies and not serving.service.is_async
+
+    @property
+    def capacity(self) -> int | None:
+        return self.serving.limits.threads if self._threads else None
+
+    def attend(self, conn: Connection[Any], done: Done) -> None:
+        if self._replies:
+            conn.answer_by(Reply(self.serving, conn, done))
+        elif self._threads:
+            start_thread(self.serving, conn, done)
+        else:
+            task = self.serving.io.loop.create_task(run_task(self.serving, conn, done))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def cut(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+
+    async def stop(self) -> None:
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=self.serving.limits.drain)

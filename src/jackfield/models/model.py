@@ -1,0 +1,65 @@
+"""What a model is to a server."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from jackfield.endpoints import Endpoint
+from jackfield.models.running import Done, Serving
+from jackfield.net.connection import Connection
+
+
+class Model:
+    """Where handlers run.
+
+    capacity: handlers at a time; None when it has no bound of its own.
+    takes_sockets: whether it wants accepted sockets rather than connections.
+    one_at_a_time: whether datagrams are answered one after another.
+    """
+
+    name = ""
+    takes_sockets = False
+    one_at_a_time = False
+
+    def __init__(self, serving: Serving) -> None:
+        self.serving = serving
+
+    @property
+    def capacity(self) -> int | None:
+        """Handlers at a time."""
+        return None
+
+    def check(self, endpoints: tuple[Endpoint, ...]) -> None:
+        """Raise ConfigurationError for an endpoint that makes no sense under this model."""
+
+    async def start(self) -> None:
+        """Get ready. Raises ConfigurationError for a service that cannot run so."""
+
+    def attend(self, conn: Connection[Any], done: Done) -> None:
+        """Run the handler on a connection; `done()` is called when it has finished."""
+        raise NotImplementedError
+
+    def attend_socket(
+        self, sock: socket.socket, endpoint: Endpoint, number: int, address: Any, done: Done
+    ) -> None:
+        """The same for an accepted socket, when `takes_sockets`."""
+        raise NotImplementedError
+
+    @property
+    def busy(self) -> int:
+        """Connections that only the model knows of, not the server."""
+        return 0
+
+    def peers(self) -> list[str]:
+        """Who they are."""
+        return []
+
+    def drain(self) -> None:
+        """The server stops: let handlers finish."""
+
+    def cut(self) -> None:
+        """The deadline has passed: end what can be ended."""
+
+    async def stop(self) -> None:
+        """All handlers are done or cut: free what `start()` took."""

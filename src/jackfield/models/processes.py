@@ -1,0 +1,5 @@
+from jackfield.models.model import Model
+
+
+class ProcessesModel(Model):
+    name = "processes"

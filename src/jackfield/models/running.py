@@ -1,0 +1,159 @@
+"""Running a handler on a connection, from its first message to its close.
+
+The rules this file owns:
+
+1. When a handler returns, what it has sent is delivered and the connection closed.
+2. A peer that broke the protocol is told so, and it is an event.
+3. A handler's own error ends its connection only. Its traceback goes to the operator by an
+   event; nothing of it reaches the peer.
+4. A handler whose peer is lost is not cancelled: its receiving ends and its sending raises,
+   and that error, when it lets it through, is nobody's fault.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import traceback
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+from jackfield.errors import ConnectionEnded, RemoteProtocolError
+from jackfield.events import Events, HandlerFailed, Refused
+from jackfield.framing.base import Framing
+from jackfield.limits import Limits
+from jackfield.net.connection import Connection
+from jackfield.net.crossing import BlockingConnection, BridgedConnection
+from jackfield.net.ioloop import IOLoop
+from jackfield.service import Replier, Service
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What a model is given to work with."""
+
+    service: Service[Any]
+    framing: Framing[Any]
+    io: IOLoop
+    events: Events
+    limits: Limits
+
+
+Done = Callable[[], None]
+"""Called in the loop's thread when a handler is done with its connection."""
+
+
+def settle(conn: Connection[Any], error: BaseException | None, events: Events) -> None:
+    """Close a connection as its handler's end asks for. In the loop's thread."""
+    if error is None:
+        conn.close_soon()
+    elif isinstance(error, RemoteProtocolError):
+        if not conn.is_over:
+            events.emit(Refused(conn.local, str(conn.peer), str(error)))
+        conn.refuse(str(error))
+    elif isinstance(error, ConnectionEnded):
+        conn.reason = conn.reason or str(error)
+        conn.close_soon()
+    elif isinstance(error, (asyncio.CancelledError, KeyboardInterrupt, SystemExit)):
+        conn.abort("the server stopped")
+    else:
+        text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        lines = "".join(traceback.format_exception(error))
+        conn.reason = conn.reason or f"its handler failed: {text}"
+        events.emit(HandlerFailed(conn.number, str(conn.peer), text, lines))
+        conn.close_soon()
+
+
+async def run_task(serving: Serving, conn: Connection[Any], done: Done) -> None:
+    """Run an `async def` handler on the loop that does the I/O."""
+    error: BaseException | None = None
+    try:
+        await cast("Awaitable[None]", serving.service.handler(conn))
+    except asyncio.CancelledError as cancelled:
+        error = cancelled
+    except Exception as failed:  # noqa: BLE001  whatever it is, it is this connection's alone
+        error = failed
+    settle(conn, error, serving.events)
+    done()
+
+
+def start_thread(serving: Serving, conn: Connection[Any], done: Done) -> threading.Thread:
+    """Run a handler in a thread of its own: `def` plainly, `async def` in a loop there."""
+    thread = threading.Thread(
+        target=_run_thread,
+        args=(serving, conn, done),
+        name=f"{serving.service.name} {conn.number}",
+        daemon=True,  # a thread cannot be killed, and must not keep the process from leaving
+    )
+    thread.start()
+    return thread
+
+
+def _run_thread(serving: Serving, conn: Connection[Any], done: Done) -> None:
+    handler = cast("Callable[[Any], Any]", serving.service.handler)
+    error: BaseException | None = None
+    try:
+        if serving.service.is_async:
+            loop = asyncio.SelectorEventLoop  # uvloop's costs 346 KB and 7 descriptors each
+            with asyncio.Runner(loop_factory=loop) as runner:
+                runner.run(_bridged(handler, conn))
+        else:
+            handler(BlockingConnection(conn))
+    except BaseException as failed:  # noqa: BLE001  whatever it is, it is this connection's alone
+        error = failed
+    serving.io.run(_thread_over, serving, conn, error, done)
+
+
+def _thread_over(
+    serving: Serving, conn: Connection[Any], error: BaseException | None, done: Done
+) -> None:
+    settle(conn, error, serving.events)
+    done()
+
+
+async def _bridged(handler: Callable[[Any], Awaitable[None]], conn: Connection[Any]) -> None:
+    await handler(BridgedConnection(conn))
+
+
+class Reply:
+    """A `Service.reply()` run straight from the read, with no task."""
+
+    __slots__ = ("_conn", "_done", "_finished", "_fn", "_serving")
+
+    def __init__(self, serving: Serving, conn: Connection[Any], done: Done) -> None:
+        self._serving = serving
+        self._conn = conn
+        self._done = done
+        self._finished = False
+        self._fn = cast("Replier[Any]", serving.service.handler).fn
+
+    def take(self, messages: list[Any]) -> None:
+        """Answer messages in order, in one write."""
+        conn = self._conn
+        fn = self._fn
+        encode = conn.encode
+        replies: list[bytes] = []
+        error: Exception | None = None
+        try:
+            for message in messages:
+                reply = fn(message)
+                if reply is not None:
+                    replies.append(encode(reply))
+        except Exception as failed:  # noqa: BLE001  whatever it is, it is this connection's alone
+            error = failed
+        if replies:
+            conn.send_batch(replies)
+        if error is not None:
+            self._finish(error)
+
+    def over(self) -> None:
+        """The input has ended."""
+        error = self._conn.end_of_input()
+        self._finish(error if isinstance(error, RemoteProtocolError) else None)
+
+    def _finish(self, error: Exception | None) -> None:
+        if not self._finished:
+            self._finished = True
+            settle(self._conn, error, self._serving.events)
+            self._done()

@@ -1,0 +1,626 @@
+"""A connection: one peer's conversation, in whole messages.
+
+The rules this file owns:
+
+1. A handler is given the messages of one slice of input without waiting, then the loop has a
+   turn. Nothing more is read while messages wait for a handler that lags.
+2. `send()` writes at once when no message is at hand. Otherwise the replies to the messages
+   at hand join into one write, at the latest at the end of this turn of the loop.
+3. `send()` has to be waited for only when the peer lags by more than `Limits.write_high`.
+4. A receive() that is cancelled or times out loses nothing. A second one at a time raises.
+5. An error in the input is raised where the handler reaches it, after the good messages
+   before it. When the peer is lost, receiving ends and sending raises; the handler goes on.
+
+`StreamConnection` and `PacketConnection` do the I/O; this class is what all have in common.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from types import TracebackType
+from typing import Any, BinaryIO, Generic, Protocol, Self, TypeVar
+
+from jackfield.endpoints import Endpoint, Transport
+from jackfield.errors import (
+    ConcurrencyError,
+    ConnectionClosed,
+    ConnectionEnded,
+    EndOfStream,
+    JackfieldError,
+    LocalProtocolError,
+    PeerLost,
+    ReceiveTimeout,
+)
+from jackfield.framing.base import Framing
+from jackfield.limits import Limits
+from jackfield.net import details
+from jackfield.net.ioloop import IOLoop
+
+M = TypeVar("M")
+N = TypeVar("N")
+
+BATCH = 64 * 1024
+"""Bytes of joined replies at which they are written without waiting for more."""
+
+
+class Waiter(Protocol):
+    """Who waits for input: a future of the loop, or a gate to another thread."""
+
+    def done(self) -> bool:
+        """Whether nobody waits any more."""
+
+    def set_result(self, result: None, /) -> object:
+        """Wake the one who waits."""
+
+
+class Receiver(Protocol):
+    """Takes messages straight from the read, instead of a handler that asks for them."""
+
+    def take(self, messages: list[Any]) -> None:
+        """Use these messages, in order, now."""
+
+    def over(self) -> None:
+        """Nothing more comes."""
+
+
+class Keeper(Protocol):
+    """Who keeps a list of connections: a server."""
+
+    def forget(self, conn: Connection[Any], /) -> None:
+        """The connection is over."""
+
+
+class Connection(Generic[M]):
+    """One peer's conversation.
+
+    Made by a server for its handler and by `connect()`; not by hand. All methods are for the
+    thread of the connection's event loop, but `post()`, which is for any.
+
+    transport: what it runs on.
+    reason: why it ended, in a few words for the operator; empty when all went well.
+    messages_received, messages_sent, bytes_received, bytes_sent: counts so far. Messages
+    count once they are decoded; bytes are those of the socket, TLS included.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_address",
+        "_blocked",
+        "_calls",
+        "_closed",
+        "_encode",
+        "_error",
+        "_flushing",
+        "_framing",
+        "_held",
+        "_inbox",
+        "_io",
+        "_keeper",
+        "_limits",
+        "_local",
+        "_out",
+        "_out_size",
+        "_over",
+        "_receiver",
+        "_tap",
+        "_waiter",
+        "_writers",
+        "bytes_received",
+        "bytes_sent",
+        "messages_received",
+        "messages_sent",
+        "number",
+        "reason",
+        "transport",
+    )
+
+    keeps_boundaries: bool
+    """Whether the transport keeps message boundaries, so that only the codec applies."""
+
+    def __init__(
+        self,
+        io: IOLoop,
+        transport: Transport,
+        framing: Framing[M],
+        limits: Limits,
+        address: Any = None,
+        local: Endpoint | None = None,
+    ) -> None:
+        self._io = io
+        self.transport = transport
+        self._framing = framing
+        self._limits = limits
+        self._address = address
+        self._local = local
+        self._inbox: list[M] = []  # the messages at hand, last one first
+        self._waiter: Waiter | None = None
+        self._receiver: Receiver | None = None
+        self._held = False  # input is held back until the handler asks for more
+        self._over = False  # no more input will come
+        self._error: JackfieldError | None = None  # why, when it was not the peer's wish
+        self._out: list[bytes] = []  # encoded and not yet given to the system
+        self._out_size = 0
+        self._flushing = False  # flush() is on its way
+        self._blocked = False  # nothing can be written now: what is sent waits in _out
+        self._writers: list[Waiter] = []  # who waits until the peer has taken more
+        self._closed: ConnectionEnded | None = None  # why nothing can be sent any more
+        self._calls: list[Callable[[], None]] | None = None
+        self._keeper: Keeper | None = None
+        self._tap: Callable[[Framing[Any]], Framing[Any]] | None = None
+        self.reason = ""
+        self.number = 0
+        self.bytes_received = self.bytes_sent = 0
+        self.messages_received = self.messages_sent = 0
+
+    # Receiving
+
+    async def __aiter__(self) -> AsyncIterator[M]:
+        """Give message after message, until the peer ends its side or is lost.
+
+        Raises RemoteProtocolError for input that is no message, after those before it.
+        """
+        while True:
+            inbox = self._inbox
+            while inbox:
+                yield inbox.pop()
+            if not self._inbox:
+                try:
+                    await self._more()
+                except (EndOfStream, PeerLost):
+                    return
+
+    async def receive(self, timeout: float | None = None) -> M:
+        """Give the next message, waiting at most `timeout` seconds for it.
+
+        Raises ReceiveTimeout, EndOfStream when the peer has ended its side, PeerLost,
+        RemoteProtocolError for input that is no message, and ConcurrencyError while another
+        receive() waits. After a timeout or a cancellation no message is lost.
+        """
+        if not self._inbox:
+            await self._more(timeout)
+        return self._inbox.pop()
+
+    async def _more(self, timeout: float | None = None) -> None:
+        """Wait until a message is at hand; raise what ended the input instead."""
+        while not self._inbox:
+            if self._waiter is not None:
+                msg = "another receive() waits on this connection; one at a time"
+                raise ConcurrencyError(msg)
+            if self._held:
+                self._release()
+                continue
+            if self._over:
+                raise self.end_of_input()
+            await self._wait(timeout)
+
+    async def _wait(self, timeout: float | None) -> None:
+        """Wait until something about the input changes."""
+        waiter = self._waiter = self._io.create_future()
+        timer = None
+        if timeout is not None:
+            timer = self._io.loop.call_later(timeout, _expire, waiter, timeout)
+        try:
+            await waiter
+        finally:
+            if self._waiter is waiter:
+                self._waiter = None
+            if timer is not None:
+                timer.cancel()
+
+    def end_of_input(self) -> JackfieldError:
+        """Say why no more input comes."""
+        if self._error is not None:
+            return self._error.with_traceback(None)
+        return EndOfStream("the peer has ended its side of the connection")
+
+    def _deliver(self, messages: list[M]) -> None:
+        """Put decoded messages at hand. The inbox is empty when this is called."""
+        self.messages_received += len(messages)
+        if self._receiver is not None:
+            self._receiver.take(messages)
+            return
+        messages.reverse()
+        self._inbox = messages
+        self._wake()
+
+    def _wake(self) -> None:
+        waiter = self._waiter
+        if waiter is not None:
+            self._waiter = None
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def _end_input(self, error: JackfieldError | None) -> None:
+        """Note that no more input comes, and tell who waits for it."""
+        self._over = True
+        self._error = error
+        if self._receiver is not None:
+            self._receiver.over()
+        else:
+            self._wake()
+
+    def _release(self) -> None:
+        """Go on with input that was held back: `_held` is False afterwards."""
+        raise NotImplementedError
+
+    def answer_by(self, receiver: Receiver) -> None:
+        """Give messages to `receiver` straight from the read, from now on."""
+        self._receiver = receiver
+
+    # For a handler in another thread: see crossing.py
+
+    @property
+    def inbox(self) -> list[M]:
+        """The messages at hand, last one first."""
+        return self._inbox
+
+    @property
+    def is_held(self) -> bool:
+        """Whether input is held back until the handler asks for it by `release()`."""
+        return self._held
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether no more input comes."""
+        return self._over
+
+    @property
+    def over(self) -> ConnectionEnded | None:
+        """Why nothing can be sent any more."""
+        return self._closed
+
+    def encode(self, message: M) -> bytes:
+        """Give the bytes to send for a message. Raises LocalProtocolError."""
+        return self._encode(message)
+
+    def claim(self, waiter: Waiter) -> bool:
+        """Have `waiter` woken by the next input; False when somebody else waits for it."""
+        if self._waiter is not None and not self._waiter.done():
+            return self._waiter is waiter
+        self._waiter = waiter
+        return True
+
+    def unclaim(self, waiter: Waiter) -> None:
+        """Take `claim()` back."""
+        if self._waiter is waiter:
+            self._waiter = None
+
+    def release(self) -> None:
+        """Go on with input that was held back."""
+        self._release()
+
+    # Sending
+
+    def send(self, message: M) -> Awaitable[None]:
+        """Send a message; what it gives is awaited to wait for a peer that lags.
+
+        The message is on its way, or joined to the replies of this turn, when the call
+        returns. Raises LocalProtocolError for a message that cannot be sent, of which then
+        nothing is, and PeerLost or ConnectionClosed when the connection is over.
+        """
+        if self._closed is not None:
+            raise self._closed.with_traceback(None)
+        return self.send_encoded(self._encode(message))
+
+    def send_encoded(self, data: bytes) -> Awaitable[None]:
+        """Send the bytes of one encoded message."""
+        self.messages_sent += 1
+        if self._inbox:  # more messages are at hand: their replies share a write
+            self._out.append(data)
+            self._out_size += len(data)
+            if self._out_size > BATCH:
+                self.flush()
+            elif not self._flushing:
+                self._flushing = True
+                self._io.flush_soon(self)
+        elif self._out or self._blocked:
+            self._out.append(data)
+            self._out_size += len(data)
+            self.flush()
+        else:
+            self._write(data)
+        if self._blocked and self.unsent > self._limits.write_high:
+            return self.drained()
+        return self._io.done
+
+    def send_batch(self, encoded: list[bytes]) -> None:
+        """Send the bytes of encoded messages, in one write where the transport allows."""
+        if self._closed is None:
+            self.messages_sent += len(encoded)
+            self._out += encoded
+            self._out_size += sum(map(len, encoded))
+            self.flush()
+
+    async def send_many(self, messages: Iterable[M]) -> None:
+        """Send messages in one write where the transport allows. Errors as `send()`."""
+        if self._closed is not None:
+            raise self._closed.with_traceback(None)
+        self.send_batch([self._encode(message) for message in messages])
+        if self._blocked and self.unsent > self._limits.write_high:
+            await self.drained()
+
+    def flush(self) -> None:
+        """Write what waits in this turn of the loop."""
+        self._flushing = False
+        if self._out and not self._blocked:
+            out, self._out, self._out_size = self._out, [], 0
+            self._write_many(out)
+
+    @property
+    def unsent(self) -> int:
+        """Bytes sent that the system has not taken yet."""
+        return self._out_size
+
+    async def drained(self) -> None:
+        """Wait until the peer has taken enough. Raises PeerLost or ConnectionClosed."""
+        while self._blocked and self.unsent > self._limits.write_high // 4:
+            if self._closed is not None:
+                raise self._closed.with_traceback(None)
+            waiter = self._io.create_future()
+            self._writers.append(waiter)
+            await waiter
+        if self._closed is not None:
+            raise self._closed.with_traceback(None)
+
+    def when_drained(self, waiter: Waiter) -> None:
+        """Wake `waiter` when the peer has taken more, or nothing can be sent any more."""
+        if self._blocked and self._closed is None:
+            self._writers.append(waiter)
+        else:
+            waiter.set_result(None)
+
+    def _wake_writers(self) -> None:
+        writers, self._writers = self._writers, []
+        for waiter in writers:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def post(self, message: M) -> bool:
+        """Put a message into this connection's outbox, from any thread; never waits.
+
+        Returns False, and sends nothing, when `Limits.outbox` bytes wait there already or
+        the connection is over. Raises LocalProtocolError for a message that cannot be sent.
+        """
+        return self.post_encoded(self._encode(message))
+
+    def post_encoded(self, data: bytes) -> bool:
+        """Post the bytes of one message that is encoded already. From any thread."""
+        if self._closed is not None or self.unsent + len(data) > self._limits.outbox:
+            return False
+        self._io.run(self._post_now, data)
+        return True
+
+    def _post_now(self, data: bytes) -> None:
+        if self._closed is None:
+            self.messages_sent += 1
+            self._out.append(data)
+            self._out_size += len(data)
+            if not self._flushing:
+                self._flushing = True
+                self._io.flush_soon(self)
+
+    def _fail_sending(self, error: ConnectionEnded) -> None:
+        """Note that nothing can be sent any more, and tell who waits to."""
+        if self._closed is None:
+            self._closed = error
+        self._out.clear()
+        self._out_size = 0
+        self._wake_writers()
+
+    def _write(self, data: bytes) -> None:
+        """Give the encoded message to the system; keep what it does not take."""
+        raise NotImplementedError
+
+    def _write_many(self, out: list[bytes]) -> None:
+        """Give encoded messages to the system, in as few calls as it takes."""
+        raise NotImplementedError
+
+    # What only streams can do
+
+    def _not_here(self, what: str) -> LocalProtocolError:
+        return LocalProtocolError(f"{what} needs a stream, and {self.transport} keeps messages")
+
+    async def receive_chunk(self, max_bytes: int = BATCH) -> bytes:
+        """Give the next bytes as they come, before any framing; b"" at the end of the stream.
+
+        For streams after a header: what was read and not yet received as a message comes
+        first. Messages can be received again afterwards, from where the chunks ended.
+        Raises PeerLost, and LocalProtocolError on a transport that is no stream.
+        """
+        del max_bytes
+        raise self._not_here("receive_chunk()")
+
+    async def send_chunk(self, data: bytes) -> None:
+        """Send bytes as they are, without any framing. Errors as `send()`."""
+        del data
+        raise self._not_here("send_chunk()")
+
+    async def send_file(self, file: BinaryIO, offset: int = 0, count: int | None = None) -> int:
+        """Send `count` bytes of an open file from `offset` on, all when None, unframed.
+
+        Returns how many were sent: fewer when the file is shorter. By `os.sendfile()` where
+        that goes. What is sent meanwhile follows after it. Errors as `send()`.
+        """
+        del file, offset, count
+        raise self._not_here("send_file()")
+
+    async def send_eof(self) -> None:
+        """End this side: the peer's receiving ends, and it can still send.
+
+        Raises LocalProtocolError where there is no such thing, as for datagrams.
+        """
+        raise self._not_here("send_eof()")
+
+    # The connection itself
+
+    def switch(self, framing: Framing[N]) -> Connection[N]:
+        """Go on with another framing, from the first message not yet received.
+
+        Returns this same connection, typed anew. Bytes that were read already are cut by the
+        new framing, and an error the old one found in them is forgotten.
+        """
+        new: Any = framing if self._tap is None else self._tap(framing)
+        self._framing = new  # from here on it is of N
+        self._switched()
+        return self  # type: ignore[return-value]  # as said
+
+    def _switched(self) -> None:
+        raise NotImplementedError
+
+    @property
+    def framing(self) -> Framing[M]:
+        """The framing in use."""
+        return self._framing
+
+    @property
+    def io(self) -> IOLoop:
+        """The loop that does this connection's I/O."""
+        return self._io
+
+    @property
+    def limits(self) -> Limits:
+        """The limits it keeps."""
+        return self._limits
+
+    @property
+    def messages_at_hand(self) -> int:
+        """Messages that can be received without waiting."""
+        return len(self._inbox)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing can be sent any more."""
+        return self._closed is not None
+
+    @property
+    def peer(self) -> Endpoint:
+        """Where the peer is. A UNIX client that bound no name has an empty path."""
+        return details.endpoint_of(self.transport, self._address)
+
+    @property
+    def source(self) -> str:
+        """What per-source limits count it by: the peer's IP address, or ""."""
+        return details.source_of(self._address)
+
+    @property
+    def local(self) -> Endpoint:
+        """This side's own address, or the endpoint it was accepted on."""
+        if self._local is None:
+            self._local = details.endpoint_of(self.transport, self._socket().getsockname())
+        return self._local
+
+    def _socket(self) -> socket.socket:
+        """Give the socket. Raises ConnectionClosed when there is none any more."""
+        raise NotImplementedError
+
+    def fileno(self) -> int:
+        """The socket's descriptor, or -1 when there is none."""
+        try:
+            return self._socket().fileno()
+        except ConnectionClosed:
+            return -1
+
+    def socket_option(self, level: int, name: int, size: int = 0) -> int | bytes:
+        """Read a socket option: its int value, or `size` bytes. See getsockopt(2)."""
+        return details.socket_option(self._socket(), level, name, size)
+
+    def tcp_info(self) -> details.TCPInfo:
+        """What the system knows of a TCP connection. Raises LocalProtocolError for others."""
+        return details.tcp_info(self._socket())
+
+    @property
+    def credentials(self) -> details.Credentials | None:
+        """Who is at the other end of a UNIX socket; None for other transports."""
+        return details.credentials(self._socket())
+
+    @property
+    def tls(self) -> details.TLSDetails | None:
+        """What TLS agreed on; None without TLS."""
+        return None
+
+    # Closing
+
+    def refuse(self, reason: str) -> None:
+        """Tell the peer why, where the framing can carry it, and close."""
+        self.reason = self.reason or reason
+        data = self._framing.refusal(reason)
+        if data and self._closed is None:
+            self._out.append(data)
+            self._out_size += len(data)
+        self.close_soon()
+
+    async def close(self) -> None:
+        """Send what waits, end the connection and free its descriptor.
+
+        Waits for a peer that lags no longer than the limits say. Never raises.
+        """
+        raise NotImplementedError
+
+    def close_soon(self) -> None:
+        """Begin to close; it goes on by itself."""
+        raise NotImplementedError
+
+    def abort(self, reason: str = "") -> None:
+        """End the connection now; what waits is dropped and the peer sees a reset.
+
+        reason: a few words for the operator.
+        """
+        raise NotImplementedError
+
+    @property
+    def core(self) -> Connection[M]:
+        """The connection itself, behind what a handler in another thread is given."""
+        return self
+
+    def end_input(self) -> None:
+        """Let receiving end once what was read is received: the server is stopping."""
+        raise NotImplementedError
+
+    def call_when_over(self, call: Callable[[], None]) -> None:
+        """Have `call()` called in the loop's thread once the connection is over."""
+        if self._calls is None:
+            self._calls = []
+        self._calls.append(call)
+
+    def keep(self, keeper: Keeper, number: int) -> None:
+        """Give it its number, and have `keeper` told when it is over."""
+        self._keeper = keeper
+        self.number = number
+
+    def tap(self, tap: Callable[[Framing[Any]], Framing[Any]]) -> None:
+        """Put `tap(framing)` in place of this framing and of those switched to. Once, at first."""
+        self._tap = tap
+        self.switch(self._framing)
+
+    def _done(self) -> None:
+        """Tell whoever keeps this connection that it is over."""
+        if self._closed is None:
+            self._closed = ConnectionClosed("this side has closed the connection")
+        self._wake_writers()
+        if not self._over:
+            self._end_input(ConnectionClosed("this side has closed the connection"))
+        calls, self._calls = self._calls, None
+        for call in calls or ():
+            call()
+        if self._keeper is not None:
+            self._keeper.forget(self)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"<Connection {self.peer}>"
+
+
+def _expire(waiter: Any, timeout: float) -> None:
+    if not waiter.done():
+        waiter.set_exception(ReceiveTimeout(f"no message came within {timeout:g} s"))

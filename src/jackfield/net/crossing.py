@@ -1,0 +1,446 @@
+"""The same connection for a handler in a thread of its own.
+
+The rules this file owns:
+
+1. The I/O stays in the loop's thread. A handler's thread takes messages from the inbox the
+   loop has filled, and hands over what it sends: one hand-over each way per wake-up.
+2. No lock is held by either side. Both rely on lists whose operations are atomic, and each
+   writes its own flag before it looks at the other's.
+
+`BlockingConnection` is what `def` handlers and plain `with connect()` have. `BridgedConnection`
+is what an `async def` handler has in a thread and an event loop of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
+from concurrent.futures import Future
+from types import TracebackType
+from typing import Any, BinaryIO, Generic, Self, TypeVar
+
+from jackfield.endpoints import Endpoint, Transport
+from jackfield.errors import ConcurrencyError, EndOfStream, PeerLost, ReceiveTimeout
+from jackfield.framing.base import Framing
+from jackfield.limits import Limits
+from jackfield.net import details
+from jackfield.net.connection import BATCH, Connection
+from jackfield.net.ioloop import IOLoop
+
+M = TypeVar("M")
+N = TypeVar("N")
+T = TypeVar("T")
+
+
+class Gate:
+    """What a thread waits at until the loop opens it. Opening it twice is opening it once."""
+
+    __slots__ = ("_lock",)
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    def done(self) -> bool:
+        """A thread waits until it is woken or its time is up, so never."""
+        return False
+
+    def set_result(self, _result: None, /) -> None:
+        """Open it."""
+        if self._lock.locked():
+            self._lock.release()
+
+    def wait(self, timeout: float | None) -> bool:
+        """Wait until it is opened, and close it behind oneself; False when time is up."""
+        return self._lock.acquire(timeout=-1 if timeout is None else max(0.0, timeout))
+
+
+class _LoopGate:
+    """The same to a future of another event loop."""
+
+    __slots__ = ("_future", "_loop")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> None:
+        self._loop = loop
+        self._future = future
+
+    def done(self) -> bool:
+        return self._future.done()
+
+    def set_result(self, _result: None, /) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._open)
+        except RuntimeError:  # that loop is closed: nobody waits any more
+            return
+
+    def _open(self) -> None:
+        if not self._future.done():
+            self._future.set_result(None)
+
+
+class _Crossing(Generic[M]):
+    """What both have in common: everything that needs no waiting."""
+
+    def __init__(self, core: Connection[M]) -> None:
+        self.core = core
+        self._io = core.io
+        self._out: list[bytes] = []  # encoded, not handed over yet
+        self._size = 0
+        self._handing_over = False
+
+    def _put(self, data: bytes) -> bool:
+        """Hand over what is sent; whether the peer lags so much that it should be waited for."""
+        self._out.append(data)
+        self._size += len(data)
+        if not self._handing_over:
+            self._handing_over = True
+            self._io.run(self._hand_over)
+        return self._size + self.core.unsent > self.core.limits.write_high
+
+    def _hand_over(self) -> None:
+        """In the loop's thread: take what the handler has sent so far."""
+        self._handing_over = False  # before the look: what is appended later asks again
+        count = len(self._out)
+        batch = self._out[:count]
+        del self._out[:count]
+        self._size = 0
+        self.core.send_batch(batch)
+
+    def _encoded(self, message: M) -> bytes:
+        core = self.core
+        if core.over is not None:
+            raise core.over.with_traceback(None)
+        return core.encode(message)
+
+    def post(self, message: M) -> bool:
+        """As `Connection.post()`."""
+        return self.core.post(message)
+
+    def abort(self, reason: str = "") -> None:
+        """As `Connection.abort()`."""
+        self._io.run(self.core.abort, reason)
+
+    def fileno(self) -> int:
+        """As `Connection.fileno()`."""
+        return self.core.fileno()
+
+    def socket_option(self, level: int, name: int, size: int = 0) -> int | bytes:
+        """As `Connection.socket_option()`."""
+        return self.core.socket_option(level, name, size)
+
+    def tcp_info(self) -> details.TCPInfo:
+        """As `Connection.tcp_info()`."""
+        return self.core.tcp_info()
+
+    @property
+    def io(self) -> IOLoop:
+        """The loop that does the I/O."""
+        return self._io
+
+    @property
+    def transport(self) -> Transport:
+        """What it runs on."""
+        return self.core.transport
+
+    @property
+    def framing(self) -> Framing[M]:
+        """The framing in use."""
+        return self.core.framing
+
+    @property
+    def limits(self) -> Limits:
+        """The limits it keeps."""
+        return self.core.limits
+
+    @property
+    def number(self) -> int:
+        """Its own number among the connections of the server."""
+        return self.core.number
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing can be sent any more."""
+        return self.core.is_over
+
+    @property
+    def messages_at_hand(self) -> int:
+        """Messages that can be received without waiting."""
+        return self.core.messages_at_hand
+
+    @property
+    def peer(self) -> Endpoint:
+        """Where the peer is."""
+        return self.core.peer
+
+    @property
+    def local(self) -> Endpoint:
+        """This side's own address."""
+        return self.core.local
+
+    @property
+    def credentials(self) -> details.Credentials | None:
+        """Who is at the other end of a UNIX socket."""
+        return self.core.credentials
+
+    @property
+    def tls(self) -> details.TLSDetails | None:
+        """What TLS agreed on."""
+        return self.core.tls
+
+    @property
+    def messages_received(self) -> int:
+        """Messages received so far."""
+        return self.core.messages_received
+
+    @property
+    def messages_sent(self) -> int:
+        """Messages sent so far."""
+        return self.core.messages_sent
+
+    @property
+    def bytes_received(self) -> int:
+        """Bytes received so far."""
+        return self.core.bytes_received
+
+    @property
+    def bytes_sent(self) -> int:
+        """Bytes sent so far."""
+        return self.core.bytes_sent
+
+    def __repr__(self) -> str:
+        return repr(self.core)
+
+
+class BlockingConnection(_Crossing[M]):
+    """A connection whose methods block the calling thread, and nothing else.
+
+    The same names, results and errors as `Connection`. One thread at a time receives, and
+    one at a time sends; they may be two.
+    """
+
+    def __init__(self, core: Connection[M]) -> None:
+        super().__init__(core)
+        self._gate = Gate()
+
+    def __iter__(self) -> Iterator[M]:
+        """Give message after message, until the peer ends its side or is lost."""
+        core = self.core
+        while True:
+            inbox = core.inbox
+            while inbox:
+                yield inbox.pop()
+            if not core.inbox:
+                try:
+                    self._more(None)
+                except (EndOfStream, PeerLost):
+                    return
+
+    def receive(self, timeout: float | None = None) -> M:
+        """As `Connection.receive()`."""
+        if not self.core.inbox:
+            self._more(timeout)
+        return self.core.inbox.pop()
+
+    def _more(self, timeout: float | None) -> None:
+        core = self.core
+        gate = self._gate
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not core.inbox:
+            if not core.claim(gate):
+                msg = "another receive() waits on this connection; one at a time"
+                raise ConcurrencyError(msg)
+            if core.inbox:  # filled before the claim was seen
+                core.unclaim(gate)
+                return
+            if core.is_held:
+                self._io.run(core.release)
+            elif core.is_ended:
+                core.unclaim(gate)
+                raise core.end_of_input()
+            left = None if deadline is None else deadline - time.monotonic()
+            woken = gate.wait(left)
+            core.unclaim(gate)
+            if not woken and not core.inbox:
+                msg = f"no message came within {timeout:g} s"
+                raise ReceiveTimeout(msg)
+
+    def send(self, message: M) -> None:
+        """As `Connection.send()`; waits for a peer that lags."""
+        if self._put(self._encoded(message)):
+            self._drain()
+
+    def send_many(self, messages: Iterable[M]) -> None:
+        """As `Connection.send_many()`."""
+        for message in messages:
+            self.send(message)
+
+    def _drain(self) -> None:
+        gate = Gate()
+        self._io.run(self.core.when_drained, gate)
+        gate.wait(None)
+        if self.core.over is not None:
+            raise self.core.over.with_traceback(None)
+
+    def receive_chunk(self, max_bytes: int = BATCH) -> bytes:
+        """As `Connection.receive_chunk()`."""
+        return self._wait_for(self.core.receive_chunk(max_bytes))
+
+    def send_chunk(self, data: bytes) -> None:
+        """As `Connection.send_chunk()`."""
+        self._wait_for(self.core.send_chunk(data))
+
+    def send_file(self, file: BinaryIO, offset: int = 0, count: int | None = None) -> int:
+        """As `Connection.send_file()`."""
+        return self._wait_for(self.core.send_file(file, offset, count))
+
+    def send_eof(self) -> None:
+        """As `Connection.send_eof()`."""
+        self._wait_for(self.core.send_eof())
+
+    def close(self) -> None:
+        """As `Connection.close()`."""
+        if self._io.loop.is_closed():
+            return
+        self._wait_for(self.core.close())
+
+    def switch(self, framing: Framing[N]) -> BlockingConnection[N]:
+        """As `Connection.switch()`."""
+        self._wait_for(_called(self.core.switch, framing))
+        return self  # type: ignore[return-value]  # from here on it is of N
+
+    def _wait_for(self, work: Coroutine[Any, Any, T]) -> T:
+        """Have the loop do it; wait for its result."""
+        return asyncio.run_coroutine_threadsafe(work, self._io.loop).result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class BridgedConnection(_Crossing[M]):
+    """A connection for an event loop other than the one that does its I/O.
+
+    The same names, results and errors as `Connection`, which it stands in for.
+    """
+
+    def __init__(self, core: Connection[M]) -> None:
+        super().__init__(core)
+        self._loop = asyncio.get_running_loop()
+        self._done: asyncio.Future[None] = self._loop.create_future()
+        self._done.set_result(None)
+
+    async def __aiter__(self) -> AsyncIterator[M]:
+        """Give message after message, until the peer ends its side or is lost."""
+        core = self.core
+        while True:
+            inbox = core.inbox
+            while inbox:
+                yield inbox.pop()
+            if not core.inbox:
+                try:
+                    await self._more(None)
+                except (EndOfStream, PeerLost):
+                    return
+
+    async def receive(self, timeout: float | None = None) -> M:
+        """As `Connection.receive()`."""
+        if not self.core.inbox:
+            await self._more(timeout)
+        return self.core.inbox.pop()
+
+    async def _more(self, timeout: float | None) -> None:
+        core = self.core
+        while not core.inbox:
+            future: asyncio.Future[None] = self._loop.create_future()
+            gate = _LoopGate(self._loop, future)
+            if not core.claim(gate):
+                msg = "another receive() waits on this connection; one at a time"
+                raise ConcurrencyError(msg)
+            try:
+                if core.inbox:  # filled before the claim was seen
+                    return
+                if core.is_held:
+                    self._io.run(core.release)
+                elif core.is_ended:
+                    raise core.end_of_input()
+                async with asyncio.timeout(timeout):
+                    await future
+            except TimeoutError:
+                if not core.inbox:
+                    msg = f"no message came within {timeout:g} s"
+                    raise ReceiveTimeout(msg) from None
+            finally:
+                core.unclaim(gate)
+
+    def send(self, message: M) -> Awaitable[None]:
+        """As `Connection.send()`."""
+        if self._put(self._encoded(message)):
+            return self._drained()
+        return self._done
+
+    async def send_many(self, messages: Iterable[M]) -> None:
+        """As `Connection.send_many()`."""
+        for message in messages:
+            await self.send(message)
+
+    async def _drained(self) -> None:
+        future: asyncio.Future[None] = self._loop.create_future()
+        self._io.run(self.core.when_drained, _LoopGate(self._loop, future))
+        await future
+        if self.core.over is not None:
+            raise self.core.over.with_traceback(None)
+
+    async def receive_chunk(self, max_bytes: int = BATCH) -> bytes:
+        """As `Connection.receive_chunk()`."""
+        return await self._result_of(self.core.receive_chunk(max_bytes))
+
+    async def send_chunk(self, data: bytes) -> None:
+        """As `Connection.send_chunk()`."""
+        await self._result_of(self.core.send_chunk(data))
+
+    async def send_file(self, file: BinaryIO, offset: int = 0, count: int | None = None) -> int:
+        """As `Connection.send_file()`."""
+        return await self._result_of(self.core.send_file(file, offset, count))
+
+    async def send_eof(self) -> None:
+        """As `Connection.send_eof()`."""
+        await self._result_of(self.core.send_eof())
+
+    async def close(self) -> None:
+        """As `Connection.close()`."""
+        await self._result_of(self.core.close())
+
+    def switch(self, framing: Framing[N]) -> BridgedConnection[N]:
+        """As `Connection.switch()`. Takes one turn of the loop that does the I/O."""
+        done: Future[object] = asyncio.run_coroutine_threadsafe(
+            _called(self.core.switch, framing), self._io.loop
+        )
+        done.result()
+        return self  # type: ignore[return-value]  # from here on it is of N
+
+    async def _result_of(self, work: Coroutine[Any, Any, T]) -> T:
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._io.loop))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+
+async def _called(call: Callable[[Framing[N]], object], framing: Framing[N]) -> None:
+    call(framing)

@@ -1,0 +1,242 @@
+"""Listening for datagrams: one session for each peer address.
+
+The rules this file owns:
+
+1. Every datagram is read with `recvmsg()`, so one that was cut is seen and dropped, and what
+   the kernel dropped for want of room (SO_RXQ_OVFL, socket(7)) is counted.
+2. A peer's session begins with its first datagram and ends when its handler returns or after
+   `Limits.session_idle` seconds of silence. `Limits.sessions` is their bound.
+3. On a wildcard address the reply leaves from the address the peer wrote to (IP_PKTINFO,
+   ip(7), and RFC 3542 for IPv6).
+4. Where only so many handlers may run, datagrams of new peers wait in order of arrival,
+   `Limits.session_inbox` at the most. Under `one_at_a_time` each datagram is answered before
+   the next one is looked at, whoever sent it.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from asyncio import TimerHandle
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from jackfield.endpoints import Endpoint
+from jackfield.events import DatagramsDropped, Events
+from jackfield.framing.base import Framing
+from jackfield.limits import Limits
+from jackfield.net.ioloop import IOLoop
+from jackfield.net.oserrors import code
+from jackfield.net.packets import BURST, UNIT, SessionConnection, SharedSocket
+
+Session = SessionConnection[Any]
+Ancillary = list[tuple[int, int, bytes]]
+
+_RXQ_OVFL = 40
+"""SO_RXQ_OVFL of asm-generic/socket.h, which the socket module does not name."""
+
+_PKTINFO = 8
+"""IP_PKTINFO of linux/in.h, likewise."""
+
+_ANCILLARY = 128
+"""Bytes for the ancillary data asked for, with room to spare."""
+
+
+class DatagramListener:
+    """A bound datagram socket and the sessions of its peers.
+
+    accept: called with a new session; False when no handler is free for it now, True when it
+    was taken, None when it was refused.
+    """
+
+    def __init__(
+        self,
+        io: IOLoop,
+        sock: socket.socket,
+        endpoint: Endpoint,
+        framing: Framing[Any],
+        limits: Limits,
+        events: Events,
+        accept: Callable[[Session], bool | None],
+        *,
+        one_at_a_time: bool = False,
+    ) -> None:
+        self.endpoint = endpoint
+        self._io = io
+        self._sock = sock
+        self._shared = SharedSocket(io, sock, endpoint)
+        self._framing = framing
+        self._limits = limits
+        self._events = events
+        self._accept = accept
+        self._one_at_a_time = one_at_a_time
+        self._sessions: dict[Any, Session] = {}
+        self._waiting: deque[tuple[Any, Ancillary, bytes]] = deque()
+        self._busy = False  # under one_at_a_time: somebody is being answered
+        self._buffer = bytearray(UNIT)
+        self._view = memoryview(self._buffer)
+        self._kernel_drops = 0
+        self._dropped: dict[str, int] = {}
+        self._sweep: TimerHandle | None = None
+        self._draining = False
+        self._reading = False
+
+    def open(self) -> None:
+        """Begin to read, and to look for silent sessions now and then."""
+        self.resume()
+        self._sweep = self._io.loop.call_later(self._interval, self._sweep_sessions)
+
+    def suspend(self) -> None:
+        """Read no more for now."""
+        if self._reading:
+            self._reading = False
+            self._io.unwatch_read(self._sock)
+
+    def resume(self) -> None:
+        """Read on."""
+        if not self._reading:
+            self._reading = True
+            self._io.watch_read(self._sock, self._on_readable)
+
+    @property
+    def _interval(self) -> float:
+        return max(0.05, min(1.0, self._limits.session_idle / 4))
+
+    def _on_readable(self) -> None:
+        for _ in range(BURST):
+            try:
+                size, ancillary, flags, address = self._sock.recvmsg_into(
+                    [self._buffer], _ANCILLARY
+                )
+            except (BlockingIOError, InterruptedError):
+                break
+            except OSError as error:
+                self._drop(f"the socket failed ({code(error)})")
+                break
+            way_back: Ancillary = []
+            if ancillary:
+                way_back = self._read_ancillary(ancillary)
+            if flags & socket.MSG_TRUNC:
+                self._drop("a datagram larger than the largest there can be")
+            elif not address:
+                self._drop("a peer without an address of its own, which cannot be answered")
+            else:
+                self._take(address, way_back, bytes(self._view[:size]))
+        if self._dropped:
+            self._report_drops()
+
+    def _read_ancillary(self, ancillary: Ancillary) -> Ancillary:
+        """Note the kernel's drops; give what makes a reply leave from the right address."""
+        way_back: Ancillary = []
+        for level, kind, data in ancillary:
+            if level == socket.SOL_SOCKET and kind == _RXQ_OVFL:
+                (total,) = struct.unpack("=I", data[:4])
+                lost = (total - self._kernel_drops) & 0xFFFFFFFF
+                self._kernel_drops = total
+                if lost:
+                    self._drop("no room in the socket's buffer; a larger ?rcvbuf= helps", lost)
+            elif level == socket.IPPROTO_IP and kind == _PKTINFO:
+                source = data[4:8]  # the local address: ipi_spec_dst
+                way_back = [(level, kind, struct.pack("=i4s4s", 0, source, b"\0" * 4))]
+            elif level == socket.IPPROTO_IPV6 and kind == socket.IPV6_PKTINFO:
+                if data[0] != 0xFF:  # a multicast address is nobody's to send from
+                    index = data[16:20] if data[:2] == b"\xfe\x80" else b"\0" * 4
+                    way_back = [(level, kind, data[:16] + index)]
+        return way_back
+
+    def _take(self, address: Any, way_back: Ancillary, unit: bytes) -> None:
+        """Hand a datagram to its session, at once or when its turn comes."""
+        session = self._sessions.get(address)
+        if not self._one_at_a_time and session is not None:
+            self._give(session, unit)
+        elif len(self._waiting) >= self._limits.session_inbox:
+            self._drop("more datagrams wait for a handler than session_inbox allows")
+        else:
+            self._waiting.append((address, way_back, unit))
+            if len(self._waiting) == 1:
+                self.next()
+
+    def next(self) -> None:
+        """Go on with the datagrams that wait: a handler has become free."""
+        while self._waiting and not self._busy:
+            address, way_back, unit = self._waiting[0]
+            session = self._sessions.get(address)
+            if session is None:
+                session = self._new_session(address, way_back)
+                if session is None:
+                    return
+            self._waiting.popleft()
+            if session.is_over:
+                continue
+            if self._one_at_a_time:
+                self._busy = True
+                self._give(session, unit)
+                session.expect_idle(self._answered)
+            else:
+                self._give(session, unit)
+
+    def _answered(self) -> None:
+        self._busy = False
+        self._io.call_soon(self.next)
+
+    def _new_session(self, address: Any, way_back: Ancillary) -> Session | None:
+        """Begin a session; None when its datagram has to wait, a dead one when it is refused."""
+        session: Session = SessionConnection(
+            self._io, self._shared, self._framing, self._limits, address, way_back
+        )
+        if self._draining or len(self._sessions) >= self._limits.sessions:
+            if not self._draining:
+                self._drop("more peers at a time than sessions allows")
+            session.abort()
+            return session
+        session.call_when_over(lambda: self._forget(address, session))
+        self._sessions[address] = session
+        taken = self._accept(session)
+        if not taken:
+            session.abort()
+            if taken is False:
+                return None
+        return session
+
+    def _give(self, session: Session, unit: bytes) -> None:
+        session.last_heard = self._io.loop.time()
+        if not session.take_unit(unit):
+            self._drop("its handler lags by more than session_inbox datagrams")
+
+    def _forget(self, address: Any, session: Session) -> None:
+        if self._sessions.get(address) is session:
+            del self._sessions[address]
+
+    def _drop(self, reason: str, count: int = 1) -> None:
+        self._dropped[reason] = self._dropped.get(reason, 0) + count
+
+    def _report_drops(self) -> None:
+        """Tell of the drops of this turn, one event a reason."""
+        dropped, self._dropped = self._dropped, {}
+        for reason, count in dropped.items():
+            self._events.emit(DatagramsDropped(self.endpoint, count, reason))
+
+    def _sweep_sessions(self) -> None:
+        """End the sessions whose peers have been silent."""
+        oldest = self._io.loop.time() - self._limits.session_idle
+        for session in list(self._sessions.values()):
+            if session.last_heard < oldest:
+                session.end_input()
+        self._sweep = self._io.loop.call_later(self._interval, self._sweep_sessions)
+
+    def drain(self) -> None:
+        """Take no new peers; those there may go on."""
+        self._draining = True
+
+    def close(self) -> None:
+        """Close the socket; the sessions are over."""
+        self.suspend()
+        if self._sweep is not None:
+            self._sweep.cancel()
+        for session in list(self._sessions.values()):
+            session.abort()
+        self._waiting.clear()
+        self._io.unwatch_write(self._sock)
+        self._view.release()
+        self._sock.close()

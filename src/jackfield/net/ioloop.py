@@ -1,0 +1,135 @@
+"""What all connections on one event loop share.
+
+One `IOLoop` for each event loop: the answer to "written already", the connections whose
+output waits for the end of this turn, and the way in from other threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from collections.abc import Callable
+from socket import socket
+from typing import Protocol, TypeVarTuple, Unpack, cast
+from weakref import WeakKeyDictionary
+
+Ts = TypeVarTuple("Ts")
+
+
+class Flushable(Protocol):
+    """What `flush_soon()` takes: a connection."""
+
+    def flush(self) -> None:
+        """Write what waits."""
+
+
+class Watchable(Protocol):
+    """What an in-memory socket offers in place of a descriptor."""
+
+    def watch_read(self, io: IOLoop, call: Callable[[], None] | None, /) -> None:
+        """Call `call()` in the loop whenever there is something to read; None ends it."""
+
+    def watch_write(self, io: IOLoop, call: Callable[[], None] | None, /) -> None:
+        """Call `call()` in the loop whenever there is room to write; None ends it."""
+
+
+class IOLoop:
+    """The part of an event loop that connections need.
+
+    done: a future that is done, for calls that had nothing to wait for. Awaiting it costs no
+    task switch and it is never cancelled, since it is over.
+    """
+
+    __slots__ = ("_dirty", "call_soon", "create_future", "done", "loop", "thread")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.call_soon = loop.call_soon
+        self.create_future = loop.create_future
+        self.thread = threading.get_ident()
+        self.done: asyncio.Future[None] = loop.create_future()
+        self.done.set_result(None)
+        self._dirty: list[Flushable] = []
+
+    def flush_soon(self, connection: Flushable) -> None:
+        """Have `connection.flush()` called once this turn of the loop is over."""
+        dirty = self._dirty
+        dirty.append(connection)
+        if len(dirty) == 1:
+            self.call_soon(self._flush_all)
+
+    def _flush_all(self) -> None:
+        dirty, self._dirty = self._dirty, []
+        for connection in dirty:
+            connection.flush()
+
+    def watch_read(self, sock: socket, call: Callable[[], None]) -> None:
+        """Have `call()` called whenever `sock` can be read."""
+        if sock.fileno() >= 0:
+            self.loop.add_reader(sock.fileno(), call)
+        else:
+            _memory(sock).watch_read(self, call)
+
+    def watch_write(self, sock: socket, call: Callable[[], None]) -> None:
+        """Have `call()` called whenever `sock` can be written."""
+        if sock.fileno() >= 0:
+            self.loop.add_writer(sock.fileno(), call)
+        else:
+            _memory(sock).watch_write(self, call)
+
+    def unwatch_read(self, sock: socket) -> None:
+        """End `watch_read()`."""
+        if sock.fileno() >= 0:
+            self.loop.remove_reader(sock.fileno())
+        else:
+            _memory(sock).watch_read(self, None)
+
+    def unwatch_write(self, sock: socket) -> None:
+        """End `watch_write()`."""
+        if sock.fileno() >= 0:
+            self.loop.remove_writer(sock.fileno())
+        else:
+            _memory(sock).watch_write(self, None)
+
+    def run(self, call: Callable[[Unpack[Ts]], object], *args: Unpack[Ts]) -> None:
+        """Call `call(*args)` in the loop's thread: now if this is it, else soon.
+
+        From another thread, a loop that is closed already is no error: whoever asks is on
+        the way out too.
+        """
+        if threading.get_ident() == self.thread:
+            call(*args)
+            return
+        try:
+            self.loop.call_soon_threadsafe(call, *args)
+        except RuntimeError:  # the loop is closed
+            return
+
+
+def _memory(sock: object) -> Watchable:
+    """An in-memory socket is told by its descriptor, -1, and says itself when it is ready."""
+    return cast("Watchable", sock)
+
+
+_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, IOLoop] = WeakKeyDictionary()
+
+
+def current() -> IOLoop:
+    """Give the running event loop's IOLoop. Raises RuntimeError when no loop runs."""
+    loop = asyncio.get_running_loop()
+    found = _loops.get(loop)
+    if found is None:
+        found = _loops[loop] = IOLoop(loop)
+    return found
+
+
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """Make the fastest event loop there is that watches sockets: uvloop's where it runs."""
+    if sys.platform == "win32":
+        return asyncio.SelectorEventLoop()  # the proactor loop cannot watch a socket
+    try:
+        import uvloop  # noqa: PLC0415  not everywhere, and slow to load where it is not used
+    except ImportError:
+        return asyncio.SelectorEventLoop()
+    return uvloop.new_event_loop()

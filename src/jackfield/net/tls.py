@@ -1,0 +1,178 @@
+"""TLS as a step between a socket and a framing: bytes in, bytes out, no I/O.
+
+By `ssl.MemoryBIO`, never the event loop's TLS transport, which cannot half-close, does not
+tell a truncated stream from an ended one and holds far more memory for an idle connection.
+TLS 1.2 and newer (RFC 8446, RFC 9325).
+"""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+from jackfield.errors import ConfigurationError, TLSError
+from jackfield.net.details import TLSDetails
+
+_RECORDS = 64 * 1024
+"""Decrypted bytes asked for at once."""
+
+
+class TLSLayer:
+    """One connection's TLS."""
+
+    __slots__ = ("_in", "_object", "_out", "_target")
+
+    def __init__(self, context: ssl.SSLContext, server_hostname: str | None = None) -> None:
+        """Begin as a client when `server_hostname` is given, else as a server."""
+        self._in = ssl.MemoryBIO()
+        self._out = ssl.MemoryBIO()
+        self._target = server_hostname
+        self._object = context.wrap_bio(
+            self._in,
+            self._out,
+            server_side=server_hostname is None,
+            server_hostname=server_hostname,
+        )
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes from the socket."""
+        self._in.write(data)
+
+    def eof(self) -> None:
+        """Take the end of the socket's input."""
+        self._in.write_eof()
+
+    def output(self) -> bytes:
+        """Give bytes for the socket."""
+        return self._out.read()
+
+    def handshake(self) -> bool:
+        """Go on with the handshake; whether it is done. Raises ssl.SSLError."""
+        try:
+            self._object.do_handshake()
+        except ssl.SSLWantReadError:
+            return False
+        return True
+
+    def decrypt(self) -> tuple[bytes, bool]:
+        """Give what can be decrypted so far, and whether the peer has ended its side.
+
+        Raises ssl.SSLError for what is no TLS.
+        """
+        parts: list[bytes] = []
+        read = self._object.read
+        try:
+            while part := read(_RECORDS):
+                parts.append(part)
+        except ssl.SSLWantReadError:
+            return b"".join(parts), False
+        except (ssl.SSLZeroReturnError, ssl.SSLSyscallError):
+            return b"".join(parts), True
+        except ssl.SSLEOFError:  # cut off: the caller knows that TCP has ended
+            return b"".join(parts), False
+        return b"".join(parts), True
+
+    def encrypt(self, data: bytes | memoryview) -> bytes:
+        """Give the bytes that carry `data`."""
+        if data:
+            self._object.write(data)
+        return self._out.read()
+
+    def close_notify(self) -> bytes:
+        """Give the bytes that end this side. The other side can still be read."""
+        try:
+            self._object.unwrap()
+        except ssl.SSLError:
+            pass  # the peer has not ended its side yet, and need not
+        return self._out.read()
+
+    def explain(self, error: ssl.SSLError) -> TLSError:
+        """Turn a failed handshake into words."""
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return TLSError(
+                f"the certificate of {self._target} cannot be trusted: {error.verify_message}; "
+                "if it is one of your own, name its authority with --ca FILE"
+            )
+        reason = error.reason or "EOF"
+        if reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "HTTPS_PROXY_REQUEST"} or (
+            reason == "UNKNOWN_PROTOCOL"
+        ):
+            return TLSError("the other side does not speak TLS; it may expect tcp:// instead")
+        if reason == "EOF" or isinstance(error, ssl.SSLEOFError):
+            return TLSError("the other side closed the connection during the TLS handshake")
+        return TLSError(f"the TLS handshake failed: {reason.replace('_', ' ').lower()}")
+
+    def details(self) -> TLSDetails:
+        """Give what was agreed on."""
+        cipher = self._object.cipher()
+        return TLSDetails(
+            version=self._object.version() or "",
+            cipher=cipher[0] if cipher else "",
+            alpn=self._object.selected_alpn_protocol(),
+            certificate=self._object.getpeercert(binary_form=True),
+        )
+
+
+def server_context(cert: str, key: str, ca: str = "") -> ssl.SSLContext:
+    """Make the settings of a TLS server from files in PEM form.
+
+    cert: certificate, with its chain. key: its private key; may be in the same file.
+    ca: authorities of whom a client must show a certificate; empty asks for none.
+    Raises ConfigurationError naming the file at fault.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if not cert:
+        msg = "tls:// needs a certificate; name its files with --cert FILE and --key FILE"
+        raise ConfigurationError(msg)
+    for file in filter(None, (cert, key, ca)):
+        _readable(file)
+    try:
+        context.load_cert_chain(cert, key or None)
+    except ssl.SSLError as error:
+        msg = f"{cert}{' and ' + key if key else ''}: no certificate with its key ({error.reason})"
+        raise ConfigurationError(msg) from None
+    if ca:
+        _load_authorities(context, ca)
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def client_context(ca: str = "", cert: str = "", key: str = "") -> ssl.SSLContext:
+    """Make the settings of a TLS client. The server's certificate is always verified.
+
+    ca: authorities to trust in place of the system's. cert, key: what to show to a server
+    that asks. Raises ConfigurationError naming the file at fault.
+    """
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if ca:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        _readable(ca)
+        _load_authorities(context, ca)
+    if cert:
+        for file in filter(None, (cert, key)):
+            _readable(file)
+        try:
+            context.load_cert_chain(cert, key or None)
+        except ssl.SSLError as error:
+            msg = f"{cert}: no certificate with its key ({error.reason})"
+            raise ConfigurationError(msg) from None
+    return context
+
+
+def _load_authorities(context: ssl.SSLContext, ca: str) -> None:
+    try:
+        context.load_verify_locations(ca)
+    except ssl.SSLError:
+        msg = f"{ca}: no certificate in PEM form in it"
+        raise ConfigurationError(msg) from None
+
+
+def _readable(file: str) -> None:
+    try:
+        Path(file).open("rb").close()
+    except OSError as error:
+        msg = f"{file}: {error.strerror}"
+        raise ConfigurationError(msg) from None
