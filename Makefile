@@ -49,7 +49,8 @@ bench: .venv/.bench ## measure beside others; tables and pictures go to docs/
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 docs: .venv/.docs ## the site, into docs/_build/html; a warning is an error
-	@$(BIN)/python -m towncrier build --draft --version next >/dev/null
+	@news=$$($(BIN)/python -m towncrier build --draft --version next 2>&1) || \
+		{ echo "$$news"; exit 1; }
 	@$(SPHINX) -b html docs docs/_build/html
 
 coverage: .venv/.test ## what the last `make test` left unmeasured
