@@ -22,7 +22,18 @@ LAST_LINES = 30
 
 PROOFS = {
     # Every test, each property with the "proof" profile's many more examples.
-    "suite": [sys.executable, "-m", "pytest", "-q", "-n", "auto", "--timeout", "3600"],
+    "suite": [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-n",
+        "auto",
+        "--dist",
+        "loadgroup",
+        "--timeout",
+        "3600",
+    ],
 }
 
 

@@ -130,13 +130,11 @@ def _targets(module: Module, node: ast.AST) -> list[str]:
 
 def arrows(modules: dict[str, Module], module: Module) -> Iterator[tuple[Module, Import]]:
     """Find the imports that stay inside the package, each with the file it leads to."""
-    package = next(iter(modules)).partition(".")[0]
     for found in imports_of(module):
-        target = found.target
-        while target and target not in modules:
-            target = target.rpartition(".")[0]  # the name of something in a module
-        if target.partition(".")[0] == package:
-            yield modules[target], found
+        within = found.target.rpartition(".")[0]  # where the target is a name in a module
+        target = modules.get(found.target) or modules.get(within)
+        if target:
+            yield target, found
 
 
 def wrong_arrows(folder: Path) -> list[str]:
