@@ -1,0 +1,56 @@
+"""Jackfield: a handler with `async for`, `Service.reply`, and a plain handler in threads.
+
+On uvloop, with the default limits but for the number of connections.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import uvloop
+
+from benchmarks.servers.options import HOST, Options, read_options, ready
+from jackfield import BlockingConnection, Connection, Limits, Server, Service, framing
+
+MOST = 10_000
+
+
+async def with_async_for(conn: Connection[str]) -> None:
+    """Echo as the tutorial does."""
+    async for line in conn:
+        await conn.send(line)
+
+
+def with_for(conn: BlockingConnection[str]) -> None:
+    """Echo as the tutorial does, blocking."""
+    for line in conn:
+        conn.send(line)
+
+
+def make_service(variant: str) -> Service[str]:
+    """Make the service a variant names."""
+    if variant == "reply":
+        return Service.reply("echo", lambda line: line, framing=framing.lines())
+    if variant == "threads":
+        return Service("echo", with_for, framing=framing.lines())
+    return Service("echo", with_async_for, framing=framing.lines())
+
+
+async def main(options: Options) -> None:
+    """Serve until killed."""
+    limits = Limits(connections=MOST, connections_per_source=MOST, threads=MOST)
+    endpoint = f"tcp://{HOST}:{options.port}?backlog=1024"
+    if options.pem:
+        endpoint = f"tls://{HOST}:{options.port}?backlog=1024&cert={options.pem}&key={options.pem}"
+    async with Server(
+        make_service(options.variant),
+        endpoint,
+        model="threads" if options.variant == "threads" else "asyncio",
+        limits=limits,
+    ) as server:
+        ready(server.endpoints[0].port)
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    uvloop.run(main(read_options("asyncio", "reply", "threads")))
