@@ -6,6 +6,7 @@ import asyncio
 import random
 import threading
 from collections.abc import Callable, Coroutine, Generator
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Generic, TypeVar, overload
 
@@ -19,7 +20,8 @@ from jackfield.net.connection import Connection
 from jackfield.net.crossing import BlockingConnection
 from jackfield.net.dialing import Attempt, dial
 from jackfield.net.ioloop import current, new_event_loop
-from jackfield.net.opening import Plan, begin, make_connection
+from jackfield.net.opening import begin, make_connection
+from jackfield.net.roles import Plan
 from jackfield.net.tls import client_context
 
 M = TypeVar("M")
@@ -33,24 +35,23 @@ LONGEST_PAUSE = 5.0
 """Seconds before the first and the longest later try, with `retry=`; doubled between."""
 
 
+@dataclass(frozen=True, slots=True)
+class _How:
+    """The options of `connect()`."""
+
+    timeout: float
+    retry: int
+    limits: Limits
+    on_attempt: Callable[[Attempt], None] | None
+
+
 class Connector(Generic[M]):
     """What `connect()` gives: `async with` it, `await` it, or use a plain `with`."""
 
-    def __init__(
-        self,
-        endpoint: Endpoint,
-        framing: Framing[M],
-        timeout: float,
-        retry: int,
-        limits: Limits,
-        on_attempt: Callable[[Attempt], None] | None,
-    ) -> None:
+    def __init__(self, endpoint: Endpoint, framing: Framing[M], how: _How) -> None:
         self._endpoint = endpoint
         self._framing = framing
-        self._timeout = timeout
-        self._retry = retry
-        self._limits = limits
-        self._on_attempt = on_attempt
+        self._how = how
         self._connection: Connection[M] | None = None
         self._blocking: BlockingConnection[M] | None = None
 
@@ -90,7 +91,7 @@ class Connector(Generic[M]):
     async def _connect(self) -> Connection[M]:
         """Try, and try again as `retry` says."""
         pause = FIRST_PAUSE
-        for tries_left in range(self._retry, -1, -1):
+        for tries_left in range(self._how.retry, -1, -1):
             try:
                 return await self._try()
             except ConnectError:
@@ -111,23 +112,25 @@ class Connector(Generic[M]):
             sock, address = memory.connect(endpoint), endpoint.path
         else:
             sock, address = await dial(
-                io, endpoint, timeout=self._timeout, on_attempt=self._on_attempt
+                io, endpoint, timeout=self._how.timeout, on_attempt=self._how.on_attempt
             )
         options = endpoint.options
         if endpoint.transport is Transport.TLS:
             context = client_context(options.ca or "", options.cert or "", options.key or "")
-            plan = Plan(io, self._framing, self._limits, context, endpoint.host.partition("%")[0])
+            plan = Plan(
+                io, self._framing, self._how.limits, context, endpoint.host.partition("%")[0]
+            )
         else:
-            plan = Plan(io, self._framing, self._limits)
+            plan = Plan(io, self._framing, self._how.limits)
         conn: Connection[M] = make_connection(plan, sock, endpoint, address, accepted=False)
         ready: asyncio.Future[JackfieldError | None] = io.loop.create_future()
         begin(plan, conn, lambda error: _set(ready, error))
-        left = max(0.01, self._timeout - (io.loop.time() - started))
+        left = max(0.01, self._how.timeout - (io.loop.time() - started))
         try:
             error = await asyncio.wait_for(ready, left)
         except TimeoutError:
             conn.abort()
-            msg = f"{endpoint}: no TLS handshake within {self._timeout:g} s"
+            msg = f"{endpoint}: no TLS handshake within {self._how.timeout:g} s"
             raise ConnectTimeout(msg) from None
         except asyncio.CancelledError:
             conn.abort()
@@ -181,7 +184,7 @@ def connect(
     found, TLS: each its class) when connecting, saying what was tried, address by address.
     """
     parsed = parse(endpoint) if isinstance(endpoint, str) else endpoint
-    return Connector(parsed, framing or Raw(), timeout, retry, limits, on_attempt)
+    return Connector(parsed, framing or Raw(), _How(timeout, retry, limits, on_attempt))
 
 
 def _set(future: asyncio.Future[JackfieldError | None], error: JackfieldError | None) -> None:

@@ -156,8 +156,10 @@ class Events:
         self._all: list[Callable[[Event], None]] = []
 
     def subscribe(self, kind: type[E], call: Callable[[E], None]) -> None:
-        """Have `call(event)` called for each event of exactly this kind; `Event` means all
-        but messages, which are asked for by name."""
+        """Have `call(event)` called for each event of exactly this kind.
+
+        `Event` means all of them but messages, which are asked for by name.
+        """
         if kind is Event:
             self._all.append(call)  # type: ignore[arg-type]  # E is Event here
         else:

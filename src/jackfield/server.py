@@ -45,7 +45,8 @@ from jackfield.net.connection import Connection
 from jackfield.net.datagrams import DatagramListener, Session
 from jackfield.net.ioloop import IOLoop, current
 from jackfield.net.listening import Listener
-from jackfield.net.opening import Plan, begin, make_connection
+from jackfield.net.opening import begin, make_connection
+from jackfield.net.roles import Plan
 from jackfield.net.tap import Tapped
 from jackfield.net.tls import server_context
 from jackfield.service import Service
@@ -138,11 +139,9 @@ class Server(Generic[M]):
         if endpoint.is_datagram:
             self._listeners.append(
                 DatagramListener(
-                    io,
+                    Plan(io, self._framing, self.limits),
                     bound.sock,
                     endpoint,
-                    self._framing,
-                    self.limits,
                     self.events,
                     self._accept_session,
                     one_at_a_time=self._model.one_at_a_time,

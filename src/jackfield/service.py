@@ -30,6 +30,10 @@ READY = ("echo", "greet", "menu", "room", "time", "upper")
 """The services that come with Jackfield: modules of `jackfield.services` with a `make()`."""
 
 
+def _raw() -> Framing[Any]:
+    return Raw()
+
+
 @dataclass(frozen=True)
 class Service(Generic[M]):
     """What a server serves.
@@ -45,7 +49,7 @@ class Service(Generic[M]):
 
     name: str
     handler: Handler[M]
-    framing: Framing[M] = field(default_factory=Raw)  # type: ignore[assignment]  # bytes then
+    framing: Framing[M] = field(default_factory=_raw)
     limits: Limits = DEFAULT
     joins_rooms: bool = False
 

@@ -81,6 +81,13 @@ class Framing(Generic[M]):
         """
         raise NotImplementedError
 
+    def encode_all(self, messages: list[M]) -> bytes:
+        """Give the bytes that carry these messages, one after another.
+
+        A subclass overrides it for speed alone. Raises as `encode()`.
+        """
+        return b"".join(map(self.encode, messages))
+
     def decode_unit(self, unit: bytes) -> M:
         """Turn the payload of one message into what a handler receives.
 
@@ -128,10 +135,21 @@ class Decoder(Generic[M]):
 
     need: the number of bytes the next message still lacks at the least; a caller that feeds
     in slices may feed this many at once, since fewer can complete nothing.
+    attention: whether there is an error, or bytes of messages already given out are held that
+    are worth a `drop()` once those messages are used. One look tells that all is well.
     error: what broke the framing, once something did. Feeding goes nowhere from then on.
     """
 
-    __slots__ = ("_buffer", "_end", "_framing", "_given", "_searched", "error", "need")
+    __slots__ = (
+        "_buffer",
+        "_end",
+        "_framing",
+        "_given",
+        "_searched",
+        "attention",
+        "error",
+        "need",
+    )
 
     def __init__(self, framing: Framing[M]) -> None:
         self._framing = framing
@@ -140,6 +158,7 @@ class Decoder(Generic[M]):
         self._given = 0  # how many they were
         self._searched = 0
         self.need = 1
+        self.attention = False
         self.error: RemoteProtocolError | None = None
 
     def feed(self, data: bytes) -> list[M]:
@@ -165,6 +184,8 @@ class Decoder(Generic[M]):
             self.need = 1
         self._end = end
         self._given = len(messages)
+        if end > HEAVY:
+            self.attention = True
         return messages
 
     def _feed_on(self, data: bytes) -> list[M]:
@@ -181,6 +202,7 @@ class Decoder(Generic[M]):
             end = self._cut_on(end + used, 0, messages)
         self._end = end
         self._given = len(messages)
+        self.attention = self.attention or end > HEAVY
         return messages
 
     def _grow(self, data: bytes) -> bytearray:
@@ -216,6 +238,7 @@ class Decoder(Generic[M]):
                     break
         except RemoteProtocolError as error:
             self.error = error
+            self.attention = True
         self.need = 1
         return start
 
@@ -226,17 +249,14 @@ class Decoder(Generic[M]):
             self.error = IncompleteMessage(
                 f"the stream ended {left} bytes into a message (framing {self._framing.name})"
             )
-
-    @property
-    def heavy(self) -> bool:
-        """Whether bytes of messages already given out are held that are worth dropping."""
-        return self._end > HEAVY
+            self.attention = True
 
     def drop(self) -> None:
         """Forget the bytes of messages already given out: the caller has used them all."""
         self._buffer = bytes(memoryview(self._buffer)[self._end :])
         self._end = 0
         self._given = 0
+        self.attention = self.error is not None
 
     def rest(self, unread: int) -> bytes:
         """Give back the bytes from the first message the caller has not used on.

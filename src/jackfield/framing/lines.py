@@ -69,6 +69,7 @@ class TextLines(Framing[str]):
         super().__init__(max_message)
         self.encoding: Final = _checked_encoding(encoding)
         self._ending: Final = _checked_ending(ending)
+        self._line_end: Final = ending
         self._whole: Final = self.encoding in _DECODES_WHOLE
 
     def cut(self, buffer: Buffer, start: int, searched: int) -> Cut | int:
@@ -94,10 +95,34 @@ class TextLines(Framing[str]):
         return decoded(line_of(unit, self.max_message), self.encoding)
 
     def encode(self, message: str) -> bytes:
-        data = encoded(message, self.encoding)
-        if len(data) > self.max_message or "\n" in message or message[-1:] == "\r":
+        try:
+            data = message.encode(self.encoding)
+        except (AttributeError, UnicodeEncodeError):
+            data = encoded(message, self.encoding)  # which says what is wrong
+        if (
+            len(data) > self.max_message
+            or "\n" in message
+            or ("\r" in message and message.endswith("\r"))
+        ):
             raise unsendable(data, self.max_message)
         return data + self._ending
+
+    def encode_all(self, messages: list[str]) -> bytes:
+        if not self._whole:
+            return super().encode_all(messages)
+        ending = self._line_end
+        try:
+            text = ending.join((*messages, ""))
+            data = text.encode(self.encoding)
+        except (TypeError, UnicodeEncodeError):
+            return super().encode_all(messages)
+        if (
+            len(data) > self.max_message
+            or text.count("\n") != len(messages)
+            or text.count("\r") != len(messages) * (len(ending) - 1)
+        ):
+            return super().encode_all(messages)
+        return data
 
     def encode_unit(self, message: str) -> bytes:
         return unit_of(encoded(message, self.encoding), self.max_message)

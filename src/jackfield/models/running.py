@@ -69,7 +69,7 @@ async def run_task(serving: Serving, conn: Connection[Any], done: Done) -> None:
     """Run an `async def` handler on the loop that does the I/O."""
     error: BaseException | None = None
     try:
-        await cast("Awaitable[None]", serving.service.handler(conn))
+        await cast("Callable[[Any], Awaitable[None]]", serving.service.handler)(conn)
     except asyncio.CancelledError as cancelled:
         error = cancelled
     except Exception as failed:  # noqa: BLE001  whatever it is, it is this connection's alone
@@ -130,20 +130,21 @@ class Reply:
 
     def take(self, messages: list[Any]) -> None:
         """Answer messages in order, in one write."""
-        conn = self._conn
         fn = self._fn
-        encode = conn.encode
-        replies: list[bytes] = []
+        replies: list[Any] = []
         error: Exception | None = None
         try:
             for message in messages:
                 reply = fn(message)
                 if reply is not None:
-                    replies.append(encode(reply))
+                    replies.append(reply)
         except Exception as failed:  # noqa: BLE001  whatever it is, it is this connection's alone
             error = failed
         if replies:
-            conn.send_batch(replies)
+            try:
+                self._conn.send_all(replies)
+            except Exception as failed:  # noqa: BLE001  likewise
+                error = error or failed
         if error is not None:
             self._finish(error)
 

@@ -17,9 +17,10 @@ The rules this file owns:
 from __future__ import annotations
 
 import socket
+from asyncio import InvalidStateError
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from types import TracebackType
-from typing import Any, BinaryIO, Generic, Protocol, Self, TypeVar
+from typing import Any, BinaryIO, Self, TypeVar
 
 from jackfield.endpoints import Endpoint, Transport
 from jackfield.errors import (
@@ -33,9 +34,9 @@ from jackfield.errors import (
     ReceiveTimeout,
 )
 from jackfield.framing.base import Framing
-from jackfield.limits import Limits
-from jackfield.net import details
-from jackfield.net.ioloop import IOLoop
+from jackfield.net.described import Described
+from jackfield.net.roles import Keeper, Plan, Receiver, Waiter
+from jackfield.net.tls import TLSLayer
 
 M = TypeVar("M")
 N = TypeVar("N")
@@ -44,34 +45,7 @@ BATCH = 64 * 1024
 """Bytes of joined replies at which they are written without waiting for more."""
 
 
-class Waiter(Protocol):
-    """Who waits for input: a future of the loop, or a gate to another thread."""
-
-    def done(self) -> bool:
-        """Whether nobody waits any more."""
-
-    def set_result(self, result: None, /) -> object:
-        """Wake the one who waits."""
-
-
-class Receiver(Protocol):
-    """Takes messages straight from the read, instead of a handler that asks for them."""
-
-    def take(self, messages: list[Any]) -> None:
-        """Use these messages, in order, now."""
-
-    def over(self) -> None:
-        """Nothing more comes."""
-
-
-class Keeper(Protocol):
-    """Who keeps a list of connections: a server."""
-
-    def forget(self, conn: Connection[Any], /) -> None:
-        """The connection is over."""
-
-
-class Connection(Generic[M]):
+class Connection(Described[M]):
     """One peer's conversation.
 
     Made by a server for its handler and by `connect()`; not by hand. All methods are for the
@@ -85,32 +59,30 @@ class Connection(Generic[M]):
 
     __slots__ = (
         "__weakref__",
-        "_address",
         "_blocked",
         "_calls",
-        "_closed",
         "_encode",
         "_error",
         "_flushing",
         "_framing",
         "_held",
-        "_inbox",
-        "_io",
         "_keeper",
-        "_limits",
-        "_local",
-        "_out",
-        "_out_size",
         "_over",
         "_receiver",
         "_tap",
         "_waiter",
         "_writers",
+        "address",
         "bytes_received",
         "bytes_sent",
+        "inbox",
+        "io_loop",
+        "limits",
         "messages_received",
         "messages_sent",
         "number",
+        "over",
+        "own",
         "reason",
         "transport",
     )
@@ -120,31 +92,28 @@ class Connection(Generic[M]):
 
     def __init__(
         self,
-        io: IOLoop,
+        plan: Plan,
         transport: Transport,
-        framing: Framing[M],
-        limits: Limits,
         address: Any = None,
-        local: Endpoint | None = None,
+        own: Endpoint | None = None,
     ) -> None:
-        self._io = io
+        self.io_loop = plan.io
         self.transport = transport
-        self._framing = framing
-        self._limits = limits
-        self._address = address
-        self._local = local
-        self._inbox: list[M] = []  # the messages at hand, last one first
+        self._framing: Framing[M] = plan.framing
+        self._encode: Callable[[M], bytes] = self._framing.encode
+        self.limits = plan.limits
+        self.address = address  # the peer's, as the socket module has it
+        self.own = own
+        self.inbox: list[M] = []  # the messages at hand, last one first
         self._waiter: Waiter | None = None
         self._receiver: Receiver | None = None
         self._held = False  # input is held back until the handler asks for more
         self._over = False  # no more input will come
         self._error: JackfieldError | None = None  # why, when it was not the peer's wish
-        self._out: list[bytes] = []  # encoded and not yet given to the system
-        self._out_size = 0
         self._flushing = False  # flush() is on its way
         self._blocked = False  # nothing can be written now: what is sent waits in _out
         self._writers: list[Waiter] = []  # who waits until the peer has taken more
-        self._closed: ConnectionEnded | None = None  # why nothing can be sent any more
+        self.over: ConnectionEnded | None = None  # why nothing can be sent any more
         self._calls: list[Callable[[], None]] | None = None
         self._keeper: Keeper | None = None
         self._tap: Callable[[Framing[Any]], Framing[Any]] | None = None
@@ -161,14 +130,17 @@ class Connection(Generic[M]):
         Raises RemoteProtocolError for input that is no message, after those before it.
         """
         while True:
-            inbox = self._inbox
+            inbox = self.inbox
             while inbox:
                 yield inbox.pop()
-            if not self._inbox:
+            if self._held or self._over or self._waiter is not None:
                 try:
                     await self._more()
                 except (EndOfStream, PeerLost):
                     return
+            elif not self.inbox:  # as _more(), without its cost: every message passes here
+                waiter = self._waiter = self.io_loop.create_future()
+                await waiter
 
     async def receive(self, timeout: float | None = None) -> M:
         """Give the next message, waiting at most `timeout` seconds for it.
@@ -177,14 +149,14 @@ class Connection(Generic[M]):
         RemoteProtocolError for input that is no message, and ConcurrencyError while another
         receive() waits. After a timeout or a cancellation no message is lost.
         """
-        if not self._inbox:
+        if not self.inbox:
             await self._more(timeout)
-        return self._inbox.pop()
+        return self.inbox.pop()
 
     async def _more(self, timeout: float | None = None) -> None:
         """Wait until a message is at hand; raise what ended the input instead."""
-        while not self._inbox:
-            if self._waiter is not None:
+        while not self.inbox:
+            if self._waiter is not None and not self._waiter.done():
                 msg = "another receive() waits on this connection; one at a time"
                 raise ConcurrencyError(msg)
             if self._held:
@@ -196,10 +168,10 @@ class Connection(Generic[M]):
 
     async def _wait(self, timeout: float | None) -> None:
         """Wait until something about the input changes."""
-        waiter = self._waiter = self._io.create_future()
+        waiter = self._waiter = self.io_loop.create_future()
         timer = None
         if timeout is not None:
-            timer = self._io.loop.call_later(timeout, _expire, waiter, timeout)
+            timer = self.io_loop.loop.call_later(timeout, _expire, waiter, timeout)
         try:
             await waiter
         finally:
@@ -221,15 +193,19 @@ class Connection(Generic[M]):
             self._receiver.take(messages)
             return
         messages.reverse()
-        self._inbox = messages
-        self._wake()
+        self.inbox = messages
+        waiter = self._waiter
+        if waiter is not None:  # as _wake(), without its cost: every message passes here
+            self._waiter = None
+            try:
+                waiter.set_result(None)
+            except InvalidStateError:  # it was cancelled
+                return
 
     def _wake(self) -> None:
-        waiter = self._waiter
-        if waiter is not None:
-            self._waiter = None
-            if not waiter.done():
-                waiter.set_result(None)
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
     def _end_input(self, error: JackfieldError | None) -> None:
         """Note that no more input comes, and tell who waits for it."""
@@ -251,11 +227,6 @@ class Connection(Generic[M]):
     # For a handler in another thread: see crossing.py
 
     @property
-    def inbox(self) -> list[M]:
-        """The messages at hand, last one first."""
-        return self._inbox
-
-    @property
     def is_held(self) -> bool:
         """Whether input is held back until the handler asks for it by `release()`."""
         return self._held
@@ -264,11 +235,6 @@ class Connection(Generic[M]):
     def is_ended(self) -> bool:
         """Whether no more input comes."""
         return self._over
-
-    @property
-    def over(self) -> ConnectionEnded | None:
-        """Why nothing can be sent any more."""
-        return self._closed
 
     def encode(self, message: M) -> bytes:
         """Give the bytes to send for a message. Raises LocalProtocolError."""
@@ -299,73 +265,54 @@ class Connection(Generic[M]):
         returns. Raises LocalProtocolError for a message that cannot be sent, of which then
         nothing is, and PeerLost or ConnectionClosed when the connection is over.
         """
-        if self._closed is not None:
-            raise self._closed.with_traceback(None)
-        return self.send_encoded(self._encode(message))
-
-    def send_encoded(self, data: bytes) -> Awaitable[None]:
-        """Send the bytes of one encoded message."""
-        self.messages_sent += 1
-        if self._inbox:  # more messages are at hand: their replies share a write
-            self._out.append(data)
-            self._out_size += len(data)
-            if self._out_size > BATCH:
-                self.flush()
-            elif not self._flushing:
-                self._flushing = True
-                self._io.flush_soon(self)
-        elif self._out or self._blocked:
-            self._out.append(data)
-            self._out_size += len(data)
-            self.flush()
-        else:
-            self._write(data)
-        if self._blocked and self.unsent > self._limits.write_high:
-            return self.drained()
-        return self._io.done
-
-    def send_batch(self, encoded: list[bytes]) -> None:
-        """Send the bytes of encoded messages, in one write where the transport allows."""
-        if self._closed is None:
-            self.messages_sent += len(encoded)
-            self._out += encoded
-            self._out_size += sum(map(len, encoded))
-            self.flush()
+        raise NotImplementedError
 
     async def send_many(self, messages: Iterable[M]) -> None:
         """Send messages in one write where the transport allows. Errors as `send()`."""
-        if self._closed is not None:
-            raise self._closed.with_traceback(None)
+        if self.over is not None:
+            raise self.over.with_traceback(None)
         self.send_batch([self._encode(message) for message in messages])
-        if self._blocked and self.unsent > self._limits.write_high:
+        if self._blocked and self.unsent > self.limits.write_high:
             await self.drained()
 
+    def send_all(self, messages: list[M]) -> None:
+        """Send messages that answer one read. Errors as `send()`, and none is sent then."""
+        raise NotImplementedError
+
+    def send_batch(self, encoded: list[bytes]) -> None:
+        """Send the bytes of encoded messages, in one write where the transport allows."""
+        if self.over is None:
+            self.messages_sent += len(encoded)
+            self._append(encoded)
+            self.flush()
+
+    def _append(self, encoded: list[bytes]) -> None:
+        """Put encoded messages behind what waits to be written."""
+        raise NotImplementedError
+
     def flush(self) -> None:
-        """Write what waits in this turn of the loop."""
-        self._flushing = False
-        if self._out and not self._blocked:
-            out, self._out, self._out_size = self._out, [], 0
-            self._write_many(out)
+        """Write what waits in this turn of the loop, unless the system takes nothing now."""
+        raise NotImplementedError
 
     @property
     def unsent(self) -> int:
         """Bytes sent that the system has not taken yet."""
-        return self._out_size
+        raise NotImplementedError
 
     async def drained(self) -> None:
         """Wait until the peer has taken enough. Raises PeerLost or ConnectionClosed."""
-        while self._blocked and self.unsent > self._limits.write_high // 4:
-            if self._closed is not None:
-                raise self._closed.with_traceback(None)
-            waiter = self._io.create_future()
+        while self._blocked and self.unsent > self.limits.write_high // 4:
+            if self.over is not None:
+                raise self.over.with_traceback(None)
+            waiter = self.io_loop.create_future()
             self._writers.append(waiter)
             await waiter
-        if self._closed is not None:
-            raise self._closed.with_traceback(None)
+        if self.over is not None:
+            raise self.over.with_traceback(None)
 
     def when_drained(self, waiter: Waiter) -> None:
         """Wake `waiter` when the peer has taken more, or nothing can be sent any more."""
-        if self._blocked and self._closed is None:
+        if self._blocked and self.over is None:
             self._writers.append(waiter)
         else:
             waiter.set_result(None)
@@ -386,34 +333,28 @@ class Connection(Generic[M]):
 
     def post_encoded(self, data: bytes) -> bool:
         """Post the bytes of one message that is encoded already. From any thread."""
-        if self._closed is not None or self.unsent + len(data) > self._limits.outbox:
+        if self.over is not None or self.unsent + len(data) > self.limits.outbox:
             return False
-        self._io.run(self._post_now, data)
+        self.io_loop.run(self._post_now, data)
         return True
 
     def _post_now(self, data: bytes) -> None:
-        if self._closed is None:
+        if self.over is None:
             self.messages_sent += 1
-            self._out.append(data)
-            self._out_size += len(data)
+            self._append([data])
             if not self._flushing:
                 self._flushing = True
-                self._io.flush_soon(self)
+                self.io_loop.flush_soon(self)
 
     def _fail_sending(self, error: ConnectionEnded) -> None:
         """Note that nothing can be sent any more, and tell who waits to."""
-        if self._closed is None:
-            self._closed = error
-        self._out.clear()
-        self._out_size = 0
+        if self.over is None:
+            self.over = error
+        self._drop_output()
         self._wake_writers()
 
-    def _write(self, data: bytes) -> None:
-        """Give the encoded message to the system; keep what it does not take."""
-        raise NotImplementedError
-
-    def _write_many(self, out: list[bytes]) -> None:
-        """Give encoded messages to the system, in as few calls as it takes."""
+    def _drop_output(self) -> None:
+        """Forget what waits to be written."""
         raise NotImplementedError
 
     # What only streams can do
@@ -428,12 +369,10 @@ class Connection(Generic[M]):
         first. Messages can be received again afterwards, from where the chunks ended.
         Raises PeerLost, and LocalProtocolError on a transport that is no stream.
         """
-        del max_bytes
         raise self._not_here("receive_chunk()")
 
     async def send_chunk(self, data: bytes) -> None:
         """Send bytes as they are, without any framing. Errors as `send()`."""
-        del data
         raise self._not_here("send_chunk()")
 
     async def send_file(self, file: BinaryIO, offset: int = 0, count: int | None = None) -> int:
@@ -442,7 +381,6 @@ class Connection(Generic[M]):
         Returns how many were sent: fewer when the file is shorter. By `os.sendfile()` where
         that goes. What is sent meanwhile follows after it. Errors as `send()`.
         """
-        del file, offset, count
         raise self._not_here("send_file()")
 
     async def send_eof(self) -> None:
@@ -473,70 +411,17 @@ class Connection(Generic[M]):
         """The framing in use."""
         return self._framing
 
-    @property
-    def io(self) -> IOLoop:
-        """The loop that does this connection's I/O."""
-        return self._io
-
-    @property
-    def limits(self) -> Limits:
-        """The limits it keeps."""
-        return self._limits
-
-    @property
-    def messages_at_hand(self) -> int:
-        """Messages that can be received without waiting."""
-        return len(self._inbox)
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing can be sent any more."""
-        return self._closed is not None
-
-    @property
-    def peer(self) -> Endpoint:
-        """Where the peer is. A UNIX client that bound no name has an empty path."""
-        return details.endpoint_of(self.transport, self._address)
-
-    @property
-    def source(self) -> str:
-        """What per-source limits count it by: the peer's IP address, or ""."""
-        return details.source_of(self._address)
-
-    @property
-    def local(self) -> Endpoint:
-        """This side's own address, or the endpoint it was accepted on."""
-        if self._local is None:
-            self._local = details.endpoint_of(self.transport, self._socket().getsockname())
-        return self._local
-
-    def _socket(self) -> socket.socket:
+    def live_socket(self) -> socket.socket:
         """Give the socket. Raises ConnectionClosed when there is none any more."""
         raise NotImplementedError
 
-    def fileno(self) -> int:
-        """The socket's descriptor, or -1 when there is none."""
-        try:
-            return self._socket().fileno()
-        except ConnectionClosed:
-            return -1
-
-    def socket_option(self, level: int, name: int, size: int = 0) -> int | bytes:
-        """Read a socket option: its int value, or `size` bytes. See getsockopt(2)."""
-        return details.socket_option(self._socket(), level, name, size)
-
-    def tcp_info(self) -> details.TCPInfo:
-        """What the system knows of a TCP connection. Raises LocalProtocolError for others."""
-        return details.tcp_info(self._socket())
+    @property
+    def core(self) -> Connection[M]:
+        return self
 
     @property
-    def credentials(self) -> details.Credentials | None:
-        """Who is at the other end of a UNIX socket; None for other transports."""
-        return details.credentials(self._socket())
-
-    @property
-    def tls(self) -> details.TLSDetails | None:
-        """What TLS agreed on; None without TLS."""
+    def tls_layer(self) -> TLSLayer | None:
+        """The TLS in between; None without."""
         return None
 
     # Closing
@@ -545,9 +430,8 @@ class Connection(Generic[M]):
         """Tell the peer why, where the framing can carry it, and close."""
         self.reason = self.reason or reason
         data = self._framing.refusal(reason)
-        if data and self._closed is None:
-            self._out.append(data)
-            self._out_size += len(data)
+        if data and self.over is None:
+            self._append([data])
         self.close_soon()
 
     async def close(self) -> None:
@@ -564,14 +448,9 @@ class Connection(Generic[M]):
     def abort(self, reason: str = "") -> None:
         """End the connection now; what waits is dropped and the peer sees a reset.
 
-        reason: a few words for the operator.
+        reason: for the operator.
         """
         raise NotImplementedError
-
-    @property
-    def core(self) -> Connection[M]:
-        """The connection itself, behind what a handler in another thread is given."""
-        return self
 
     def end_input(self) -> None:
         """Let receiving end once what was read is received: the server is stopping."""
@@ -595,8 +474,8 @@ class Connection(Generic[M]):
 
     def _done(self) -> None:
         """Tell whoever keeps this connection that it is over."""
-        if self._closed is None:
-            self._closed = ConnectionClosed("this side has closed the connection")
+        if self.over is None:
+            self.over = ConnectionClosed("this side has closed the connection")
         self._wake_writers()
         if not self._over:
             self._end_input(ConnectionClosed("this side has closed the connection"))
@@ -616,9 +495,6 @@ class Connection(Generic[M]):
         traceback: TracebackType | None,
     ) -> None:
         await self.close()
-
-    def __repr__(self) -> str:
-        return f"<Connection {self.peer}>"
 
 
 def _expire(waiter: Any, timeout: float) -> None:

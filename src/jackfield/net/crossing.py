@@ -19,15 +19,13 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import Future
 from types import TracebackType
-from typing import Any, BinaryIO, Generic, Self, TypeVar
+from typing import Any, BinaryIO, Self, TypeVar
 
-from jackfield.endpoints import Endpoint, Transport
+from jackfield.endpoints import Transport
 from jackfield.errors import ConcurrencyError, EndOfStream, PeerLost, ReceiveTimeout
 from jackfield.framing.base import Framing
-from jackfield.limits import Limits
-from jackfield.net import details
 from jackfield.net.connection import BATCH, Connection
-from jackfield.net.ioloop import IOLoop
+from jackfield.net.described import Described
 
 M = TypeVar("M")
 N = TypeVar("N")
@@ -80,15 +78,19 @@ class _LoopGate:
             self._future.set_result(None)
 
 
-class _Crossing(Generic[M]):
+class _Crossing(Described[M]):
     """What both have in common: everything that needs no waiting."""
 
     def __init__(self, core: Connection[M]) -> None:
-        self.core = core
-        self._io = core.io
+        self._core = core
+        self._io = core.io_loop
         self._out: list[bytes] = []  # encoded, not handed over yet
         self._size = 0
         self._handing_over = False
+
+    @property
+    def core(self) -> Connection[M]:
+        return self._core
 
     def _put(self, data: bytes) -> bool:
         """Hand over what is sent; whether the peer lags so much that it should be waited for."""
@@ -97,7 +99,7 @@ class _Crossing(Generic[M]):
         if not self._handing_over:
             self._handing_over = True
             self._io.run(self._hand_over)
-        return self._size + self.core.unsent > self.core.limits.write_high
+        return self._size + self._core.unsent > self._core.limits.write_high
 
     def _hand_over(self) -> None:
         """In the loop's thread: take what the handler has sent so far."""
@@ -106,111 +108,56 @@ class _Crossing(Generic[M]):
         batch = self._out[:count]
         del self._out[:count]
         self._size = 0
-        self.core.send_batch(batch)
+        self._core.send_batch(batch)
 
     def _encoded(self, message: M) -> bytes:
-        core = self.core
+        core = self._core
         if core.over is not None:
             raise core.over.with_traceback(None)
         return core.encode(message)
 
     def post(self, message: M) -> bool:
         """As `Connection.post()`."""
-        return self.core.post(message)
+        return self._core.post(message)
 
     def abort(self, reason: str = "") -> None:
         """As `Connection.abort()`."""
-        self._io.run(self.core.abort, reason)
-
-    def fileno(self) -> int:
-        """As `Connection.fileno()`."""
-        return self.core.fileno()
-
-    def socket_option(self, level: int, name: int, size: int = 0) -> int | bytes:
-        """As `Connection.socket_option()`."""
-        return self.core.socket_option(level, name, size)
-
-    def tcp_info(self) -> details.TCPInfo:
-        """As `Connection.tcp_info()`."""
-        return self.core.tcp_info()
-
-    @property
-    def io(self) -> IOLoop:
-        """The loop that does the I/O."""
-        return self._io
+        self._io.run(self._core.abort, reason)
 
     @property
     def transport(self) -> Transport:
         """What it runs on."""
-        return self.core.transport
+        return self._core.transport
 
     @property
     def framing(self) -> Framing[M]:
         """The framing in use."""
-        return self.core.framing
-
-    @property
-    def limits(self) -> Limits:
-        """The limits it keeps."""
-        return self.core.limits
+        return self._core.framing
 
     @property
     def number(self) -> int:
         """Its own number among the connections of the server."""
-        return self.core.number
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing can be sent any more."""
-        return self.core.is_over
-
-    @property
-    def messages_at_hand(self) -> int:
-        """Messages that can be received without waiting."""
-        return self.core.messages_at_hand
-
-    @property
-    def peer(self) -> Endpoint:
-        """Where the peer is."""
-        return self.core.peer
-
-    @property
-    def local(self) -> Endpoint:
-        """This side's own address."""
-        return self.core.local
-
-    @property
-    def credentials(self) -> details.Credentials | None:
-        """Who is at the other end of a UNIX socket."""
-        return self.core.credentials
-
-    @property
-    def tls(self) -> details.TLSDetails | None:
-        """What TLS agreed on."""
-        return self.core.tls
+        return self._core.number
 
     @property
     def messages_received(self) -> int:
         """Messages received so far."""
-        return self.core.messages_received
+        return self._core.messages_received
 
     @property
     def messages_sent(self) -> int:
         """Messages sent so far."""
-        return self.core.messages_sent
+        return self._core.messages_sent
 
     @property
     def bytes_received(self) -> int:
         """Bytes received so far."""
-        return self.core.bytes_received
+        return self._core.bytes_received
 
     @property
     def bytes_sent(self) -> int:
         """Bytes sent so far."""
-        return self.core.bytes_sent
-
-    def __repr__(self) -> str:
-        return repr(self.core)
+        return self._core.bytes_sent
 
 
 class BlockingConnection(_Crossing[M]):
@@ -226,7 +173,7 @@ class BlockingConnection(_Crossing[M]):
 
     def __iter__(self) -> Iterator[M]:
         """Give message after message, until the peer ends its side or is lost."""
-        core = self.core
+        core = self._core
         while True:
             inbox = core.inbox
             while inbox:
@@ -239,12 +186,12 @@ class BlockingConnection(_Crossing[M]):
 
     def receive(self, timeout: float | None = None) -> M:
         """As `Connection.receive()`."""
-        if not self.core.inbox:
+        if not self._core.inbox:
             self._more(timeout)
-        return self.core.inbox.pop()
+        return self._core.inbox.pop()
 
     def _more(self, timeout: float | None) -> None:
-        core = self.core
+        core = self._core
         gate = self._gate
         deadline = None if timeout is None else time.monotonic() + timeout
         while not core.inbox:
@@ -278,36 +225,36 @@ class BlockingConnection(_Crossing[M]):
 
     def _drain(self) -> None:
         gate = Gate()
-        self._io.run(self.core.when_drained, gate)
+        self._io.run(self._core.when_drained, gate)
         gate.wait(None)
-        if self.core.over is not None:
-            raise self.core.over.with_traceback(None)
+        if self._core.over is not None:
+            raise self._core.over.with_traceback(None)
 
     def receive_chunk(self, max_bytes: int = BATCH) -> bytes:
         """As `Connection.receive_chunk()`."""
-        return self._wait_for(self.core.receive_chunk(max_bytes))
+        return self._wait_for(self._core.receive_chunk(max_bytes))
 
     def send_chunk(self, data: bytes) -> None:
         """As `Connection.send_chunk()`."""
-        self._wait_for(self.core.send_chunk(data))
+        self._wait_for(self._core.send_chunk(data))
 
     def send_file(self, file: BinaryIO, offset: int = 0, count: int | None = None) -> int:
         """As `Connection.send_file()`."""
-        return self._wait_for(self.core.send_file(file, offset, count))
+        return self._wait_for(self._core.send_file(file, offset, count))
 
     def send_eof(self) -> None:
         """As `Connection.send_eof()`."""
-        self._wait_for(self.core.send_eof())
+        self._wait_for(self._core.send_eof())
 
     def close(self) -> None:
         """As `Connection.close()`."""
         if self._io.loop.is_closed():
             return
-        self._wait_for(self.core.close())
+        self._wait_for(self._core.close())
 
     def switch(self, framing: Framing[N]) -> BlockingConnection[N]:
         """As `Connection.switch()`."""
-        self._wait_for(_called(self.core.switch, framing))
+        self._wait_for(_called(self._core.switch, framing))
         return self  # type: ignore[return-value]  # from here on it is of N
 
     def _wait_for(self, work: Coroutine[Any, Any, T]) -> T:
@@ -340,7 +287,7 @@ class BridgedConnection(_Crossing[M]):
 
     async def __aiter__(self) -> AsyncIterator[M]:
         """Give message after message, until the peer ends its side or is lost."""
-        core = self.core
+        core = self._core
         while True:
             inbox = core.inbox
             while inbox:
@@ -353,12 +300,12 @@ class BridgedConnection(_Crossing[M]):
 
     async def receive(self, timeout: float | None = None) -> M:
         """As `Connection.receive()`."""
-        if not self.core.inbox:
+        if not self._core.inbox:
             await self._more(timeout)
-        return self.core.inbox.pop()
+        return self._core.inbox.pop()
 
     async def _more(self, timeout: float | None) -> None:
-        core = self.core
+        core = self._core
         while not core.inbox:
             future: asyncio.Future[None] = self._loop.create_future()
             gate = _LoopGate(self._loop, future)
@@ -394,35 +341,35 @@ class BridgedConnection(_Crossing[M]):
 
     async def _drained(self) -> None:
         future: asyncio.Future[None] = self._loop.create_future()
-        self._io.run(self.core.when_drained, _LoopGate(self._loop, future))
+        self._io.run(self._core.when_drained, _LoopGate(self._loop, future))
         await future
-        if self.core.over is not None:
-            raise self.core.over.with_traceback(None)
+        if self._core.over is not None:
+            raise self._core.over.with_traceback(None)
 
     async def receive_chunk(self, max_bytes: int = BATCH) -> bytes:
         """As `Connection.receive_chunk()`."""
-        return await self._result_of(self.core.receive_chunk(max_bytes))
+        return await self._result_of(self._core.receive_chunk(max_bytes))
 
     async def send_chunk(self, data: bytes) -> None:
         """As `Connection.send_chunk()`."""
-        await self._result_of(self.core.send_chunk(data))
+        await self._result_of(self._core.send_chunk(data))
 
     async def send_file(self, file: BinaryIO, offset: int = 0, count: int | None = None) -> int:
         """As `Connection.send_file()`."""
-        return await self._result_of(self.core.send_file(file, offset, count))
+        return await self._result_of(self._core.send_file(file, offset, count))
 
     async def send_eof(self) -> None:
         """As `Connection.send_eof()`."""
-        await self._result_of(self.core.send_eof())
+        await self._result_of(self._core.send_eof())
 
     async def close(self) -> None:
         """As `Connection.close()`."""
-        await self._result_of(self.core.close())
+        await self._result_of(self._core.close())
 
     def switch(self, framing: Framing[N]) -> BridgedConnection[N]:
         """As `Connection.switch()`. Takes one turn of the loop that does the I/O."""
         done: Future[object] = asyncio.run_coroutine_threadsafe(
-            _called(self.core.switch, framing), self._io.loop
+            _called(self._core.switch, framing), self._io.loop
         )
         done.result()
         return self  # type: ignore[return-value]  # from here on it is of N

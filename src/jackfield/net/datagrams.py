@@ -24,11 +24,10 @@ from typing import Any
 
 from jackfield.endpoints import Endpoint
 from jackfield.events import DatagramsDropped, Events
-from jackfield.framing.base import Framing
-from jackfield.limits import Limits
-from jackfield.net.ioloop import IOLoop
 from jackfield.net.oserrors import code
-from jackfield.net.packets import BURST, UNIT, SessionConnection, SharedSocket
+from jackfield.net.packets import BURST, UNIT
+from jackfield.net.roles import Plan
+from jackfield.net.sessions import SessionConnection, SharedSocket
 
 Session = SessionConnection[Any]
 Ancillary = list[tuple[int, int, bytes]]
@@ -52,22 +51,20 @@ class DatagramListener:
 
     def __init__(
         self,
-        io: IOLoop,
+        plan: Plan,
         sock: socket.socket,
         endpoint: Endpoint,
-        framing: Framing[Any],
-        limits: Limits,
         events: Events,
         accept: Callable[[Session], bool | None],
         *,
         one_at_a_time: bool = False,
     ) -> None:
         self.endpoint = endpoint
-        self._io = io
+        self._plan = plan
+        self._io = plan.io
         self._sock = sock
-        self._shared = SharedSocket(io, sock, endpoint)
-        self._framing = framing
-        self._limits = limits
+        self._shared = SharedSocket(plan.io, sock, endpoint)
+        self._limits = plan.limits
         self._events = events
         self._accept = accept
         self._one_at_a_time = one_at_a_time
@@ -139,10 +136,13 @@ class DatagramListener:
             elif level == socket.IPPROTO_IP and kind == _PKTINFO:
                 source = data[4:8]  # the local address: ipi_spec_dst
                 way_back = [(level, kind, struct.pack("=i4s4s", 0, source, b"\0" * 4))]
-            elif level == socket.IPPROTO_IPV6 and kind == socket.IPV6_PKTINFO:
-                if data[0] != 0xFF:  # a multicast address is nobody's to send from
-                    index = data[16:20] if data[:2] == b"\xfe\x80" else b"\0" * 4
-                    way_back = [(level, kind, data[:16] + index)]
+            elif (
+                level == socket.IPPROTO_IPV6
+                and kind == socket.IPV6_PKTINFO
+                and data[0] != 0xFF  # a multicast address is nobody's to send from
+            ):
+                index = data[16:20] if data[:2] == b"\xfe\x80" else b"\0" * 4
+                way_back = [(level, kind, data[:16] + index)]
         return way_back
 
     def _take(self, address: Any, way_back: Ancillary, unit: bytes) -> None:
@@ -182,9 +182,7 @@ class DatagramListener:
 
     def _new_session(self, address: Any, way_back: Ancillary) -> Session | None:
         """Begin a session; None when its datagram has to wait, a dead one when it is refused."""
-        session: Session = SessionConnection(
-            self._io, self._shared, self._framing, self._limits, address, way_back
-        )
+        session: Session = SessionConnection(self._plan, self._shared, address, way_back)
         if self._draining or len(self._sessions) >= self._limits.sessions:
             if not self._draining:
                 self._drop("more peers at a time than sessions allows")

@@ -12,9 +12,20 @@ from jackfield.endpoints import Endpoint, Transport
 from jackfield.errors import LocalProtocolError
 
 _STATES = (
-    "UNKNOWN ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE CLOSE_WAIT "
-    "LAST_ACK LISTEN CLOSING NEW_SYN_RECV"
-).split()
+    "UNKNOWN",
+    "ESTABLISHED",
+    "SYN_SENT",
+    "SYN_RECV",
+    "FIN_WAIT1",
+    "FIN_WAIT2",
+    "TIME_WAIT",
+    "CLOSE",
+    "CLOSE_WAIT",
+    "LAST_ACK",
+    "LISTEN",
+    "CLOSING",
+    "NEW_SYN_RECV",
+)
 """The states of linux/tcp_states.h, by number."""
 
 

@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Callable
 from socket import socket
-from typing import Protocol, TypeVarTuple, Unpack, cast
+from typing import Protocol, TypeVarTuple, cast
 from weakref import WeakKeyDictionary
 
 Ts = TypeVarTuple("Ts")
@@ -92,7 +92,7 @@ class IOLoop:
         else:
             _memory(sock).watch_write(self, None)
 
-    def run(self, call: Callable[[Unpack[Ts]], object], *args: Unpack[Ts]) -> None:
+    def run(self, call: Callable[[*Ts], object], *args: *Ts) -> None:
         """Call `call(*args)` in the loop's thread: now if this is it, else soon.
 
         From another thread, a loop that is closed already is no error: whoever asks is on

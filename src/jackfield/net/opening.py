@@ -3,36 +3,18 @@
 from __future__ import annotations
 
 import socket
-import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from jackfield.endpoints import Endpoint, Transport
 from jackfield.errors import JackfieldError
-from jackfield.framing.base import Framing
-from jackfield.limits import Limits
 from jackfield.net.connection import Connection
-from jackfield.net.ioloop import IOLoop
 from jackfield.net.packets import PacketConnection
+from jackfield.net.roles import Plan
 from jackfield.net.stream import StreamConnection
 from jackfield.net.tls import TLSLayer
 
 Ready = Callable[[JackfieldError | None], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What all connections of one side have in common.
-
-    server_hostname: whose certificate to expect; None on a server's side.
-    """
-
-    io: IOLoop
-    framing: Framing[Any]
-    limits: Limits
-    context: ssl.SSLContext | None = None
-    server_hostname: str | None = None
 
 
 def make_connection(
@@ -43,16 +25,12 @@ def make_connection(
     endpoint: where it was accepted, or what was connected to.
     """
     transport = endpoint.transport
-    local = endpoint if accepted else None
+    own = endpoint if accepted else None
     if endpoint.keeps_boundaries:
-        return PacketConnection(
-            plan.io, sock, transport, plan.framing, plan.limits, address, local
-        )
+        return PacketConnection(plan, sock, transport, address, own)
     if transport in {Transport.TCP, Transport.TLS} and endpoint.options.nodelay is not False:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return StreamConnection(
-        plan.io, sock, transport, plan.framing, plan.limits, address, local, lingers=accepted
-    )
+    return StreamConnection(plan, sock, transport, address, own, lingers=accepted)
 
 
 def begin(plan: Plan, conn: Connection[Any], ready: Ready) -> None:

@@ -12,10 +12,9 @@ The rules this file owns:
 
 from __future__ import annotations
 
-import errno
 import socket
 from asyncio import TimerHandle
-from collections.abc import Callable
+from collections.abc import Awaitable
 from typing import Any, TypeVar
 
 from jackfield.endpoints import Endpoint, Transport
@@ -26,11 +25,9 @@ from jackfield.errors import (
     PeerLost,
     RemoteProtocolError,
 )
-from jackfield.framing.base import Framing
-from jackfield.limits import Limits
 from jackfield.net.connection import Connection
-from jackfield.net.ioloop import IOLoop
 from jackfield.net.oserrors import lost
+from jackfield.net.roles import Plan
 
 M = TypeVar("M")
 
@@ -59,23 +56,24 @@ def largest_unit(sock: socket.socket) -> int:
 class UnitConnection(Connection[M]):
     """What a connected packet socket and a datagram session have in common."""
 
-    __slots__ = ("_largest", "_units")
+    __slots__ = ("_largest", "_out", "_out_size", "_units")
 
     keeps_boundaries = True
 
     def __init__(
         self,
-        io: IOLoop,
+        plan: Plan,
         transport: Transport,
-        framing: Framing[M],
-        limits: Limits,
         address: Any,
-        local: Endpoint | None,
+        own: Endpoint | None,
+        *,
         largest: int,
     ) -> None:
-        super().__init__(io, transport, framing, limits, address, local)
+        super().__init__(plan, transport, address, own)
         self._encode = self._encode_unit
         self._largest = largest
+        self._out: list[bytes] = []  # encoded and not yet given to the system
+        self._out_size = 0
         self._units: list[bytes] = []  # received while messages waited for the handler
 
     def _encode_unit(self, message: M) -> bytes:
@@ -88,11 +86,52 @@ class UnitConnection(Connection[M]):
             raise LocalProtocolError(msg)
         return data
 
+    def send(self, message: M) -> Awaitable[None]:
+        if self.over is not None:
+            raise self.over.with_traceback(None)
+        self.send_batch([self._encode(message)])  # there is no joining units into one write
+        if self._blocked and self._out_size > self.limits.write_high:
+            return self.drained()
+        return self.io_loop.done
+
+    def send_all(self, messages: list[M]) -> None:
+        if self.over is not None:
+            raise self.over.with_traceback(None)
+        self.send_batch([self._encode(message) for message in messages])
+
+    def _append(self, encoded: list[bytes]) -> None:
+        self._out += encoded
+        self._out_size += sum(map(len, encoded))
+
+    def flush(self) -> None:
+        self._flushing = False
+        if self._out and not self._blocked:
+            out, self._out, self._out_size = self._out, [], 0
+            self._write(out)
+
+    @property
+    def unsent(self) -> int:
+        return self._out_size
+
+    def _drop_output(self) -> None:
+        self._out = []
+        self._out_size = 0
+
+    def _keep(self, units: list[bytes]) -> None:
+        """Put units the system did not take back in front."""
+        self._out = units + self._out
+        self._out_size = sum(map(len, self._out))
+        self._blocked = True
+
+    def _write(self, units: list[bytes]) -> None:
+        """Give units to the system; keep what it does not take."""
+        raise NotImplementedError
+
     def take_unit(self, unit: bytes) -> bool:
         """Take what arrived from the peer; False when too much waits already."""
         self.bytes_received += len(unit)
-        if self._inbox or self._units:
-            if len(self._units) >= self._limits.session_inbox:
+        if self.inbox or self._units:
+            if len(self._units) >= self.limits.session_inbox:
                 return False
             self._units.append(unit)
             self._held = True
@@ -108,7 +147,7 @@ class UnitConnection(Connection[M]):
             try:
                 if len(unit) > self._framing.max_message + 2:  # 2: a line ending
                     msg = f"a message longer than {self._framing.max_message} bytes"
-                    raise MessageTooLong(msg)  # noqa: TRY301  as decode_unit() would
+                    raise MessageTooLong(msg)
                 messages.append(self._framing.decode_unit(unit))
             except RemoteProtocolError as error:
                 broken = error
@@ -120,7 +159,7 @@ class UnitConnection(Connection[M]):
 
     def _release(self) -> None:
         self._held = False
-        if self._units and not self._inbox:
+        if self._units and not self.inbox:
             units, self._units = self._units, []
             self._decode_units(units)
 
@@ -136,15 +175,13 @@ class PacketConnection(UnitConnection[M]):
 
     def __init__(
         self,
-        io: IOLoop,
+        plan: Plan,
         sock: socket.socket,
         transport: Transport,
-        framing: Framing[M],
-        limits: Limits,
         address: Any = None,
-        local: Endpoint | None = None,
+        own: Endpoint | None = None,
     ) -> None:
-        super().__init__(io, transport, framing, limits, address, local, largest_unit(sock))
+        super().__init__(plan, transport, address, own, largest=largest_unit(sock))
         self._sock = sock
         self._closing = False
         self._reading = False
@@ -157,50 +194,51 @@ class PacketConnection(UnitConnection[M]):
     def _start_reading(self) -> None:
         if not self._reading and not self._over and not self._torn:
             self._reading = True
-            self._io.watch_read(self._sock, self._on_readable)
+            self.io_loop.watch_read(self._sock, self._on_readable)
 
     def _stop_reading(self) -> None:
         if self._reading:
             self._reading = False
-            self._io.unwatch_read(self._sock)
+            self.io_loop.unwatch_read(self._sock)
 
     def _on_readable(self) -> None:
-        if self._inbox:
+        if self.inbox:
             self._held = True
             self._stop_reading()
-            if not self._inbox:  # a handler in another thread has just asked
+            if not self.inbox:  # a handler in another thread has just asked
                 self._release()
             return
+        units, ended, error = self._read_burst()
+        if units:
+            self._decode_units(units)
+        if error is not None:
+            self._fail_sending(error)
+        if (ended or error is not None) and not self._over:
+            self._end_input(error)
+        if self._over:
+            self._stop_reading()
+
+    def _read_burst(self) -> tuple[list[bytes], bool, PeerLost | None]:
+        """Read what is there, up to a bound: the units, whether the end came, and what failed."""
         units: list[bytes] = []
-        end: PeerLost | None = None
-        ended = False
         recv = self._sock.recv
+        seqpacket = self.transport is Transport.UNIX_SEQPACKET
         try:
             for _ in range(BURST):
                 unit = recv(UNIT)
-                if not unit and self.transport is Transport.UNIX_SEQPACKET:
-                    ended = True
-                    break
+                if not unit and seqpacket:
+                    return units, True, None
                 units.append(unit)
                 self.bytes_received += len(unit)
         except (BlockingIOError, InterruptedError):
             pass
         except OSError as error:
-            end = lost(error)
-        if units:
-            self._decode_units(units)
-        if ended or end is not None:
-            self._stop_reading()
-            if end is not None:
-                self._fail_sending(end)
-            if not self._over:
-                self._end_input(end)
-        elif self._over:
-            self._stop_reading()
+            return units, True, lost(error)
+        return units, False, None
 
     def _release(self) -> None:
         super()._release()
-        if not self._inbox:
+        if not self.inbox:
             self._start_reading()
 
     def _encode_unit(self, message: M) -> bytes:
@@ -210,33 +248,28 @@ class PacketConnection(UnitConnection[M]):
             raise LocalProtocolError(msg)
         return data
 
-    def _write(self, data: bytes) -> None:
-        self._write_many([data])
-
-    def _write_many(self, out: list[bytes]) -> None:
-        for sent, data in enumerate(out):
+    def _write(self, units: list[bytes]) -> None:
+        for sent, data in enumerate(units):
             try:
                 self._sock.send(data)
             except (BlockingIOError, InterruptedError):
-                self._out = out[sent:] + self._out
-                self._out_size = sum(map(len, self._out))
-                self._block()
+                self._keep(units[sent:])
+                self._watch_writing()
                 return
             except OSError as error:
                 self._fail_sending(lost(error))
                 return
             self.bytes_sent += len(data)
 
-    def _block(self) -> None:
-        self._blocked = True
+    def _watch_writing(self) -> None:
         if self.transport is Transport.UNIX_DATAGRAM:
-            self._retry = self._io.loop.call_later(RETRY, self._on_writable)
+            self._retry = self.io_loop.loop.call_later(RETRY, self._on_writable)
         else:
-            self._io.watch_write(self._sock, self._on_writable)
+            self.io_loop.watch_write(self._sock, self._on_writable)
 
     def _on_writable(self) -> None:
         self._blocked = False
-        self._io.unwatch_write(self._sock)
+        self.io_loop.unwatch_write(self._sock)
         self.flush()
         self._wake_writers()
         if self._closing and not self._blocked:
@@ -246,14 +279,14 @@ class PacketConnection(UnitConnection[M]):
         if self.transport is not Transport.UNIX_SEQPACKET:
             msg = f"{self.transport} has no end of one side: close() instead"
             raise LocalProtocolError(msg)
-        if self._closed is not None:
-            raise self._closed.with_traceback(None)
+        if self.over is not None:
+            raise self.over.with_traceback(None)
         self.flush()
         while self._blocked:
-            waiter = self._io.create_future()
+            waiter = self.io_loop.create_future()
             self._writers.append(waiter)
             await waiter
-        self._closed = ConnectionClosed("send_eof() has ended this side")
+        self.over = ConnectionClosed("send_eof() has ended this side")
         try:
             self._sock.shutdown(socket.SHUT_WR)
         except OSError:
@@ -270,17 +303,17 @@ class PacketConnection(UnitConnection[M]):
         self._closing = True
         self._stop_reading()
         self.flush()
-        if self._closed is None:
-            self._closed = ConnectionClosed("this side has closed the connection")
+        if self.over is None:
+            self.over = ConnectionClosed("this side has closed the connection")
         if self._blocked:
-            self._io.loop.call_later(self._limits.linger_time, self.abort)
+            self.io_loop.loop.call_later(self.limits.linger_time, self.abort)
         else:
             self._teardown()
 
     async def close(self) -> None:
         self.close_soon()
         while not self._torn:
-            waiter = self._io.create_future()
+            waiter = self.io_loop.create_future()
             self._writers.append(waiter)
             await waiter
 
@@ -299,7 +332,7 @@ class PacketConnection(UnitConnection[M]):
         self._stop_reading()
         if self._blocked:
             self._blocked = False
-            self._io.unwatch_write(sock)
+            self.io_loop.unwatch_write(sock)
         if self._retry is not None:
             self._retry.cancel()
         self._closing = True
@@ -307,160 +340,8 @@ class PacketConnection(UnitConnection[M]):
         sock.close()
         self._done()
 
-    def _socket(self) -> socket.socket:
+    def live_socket(self) -> socket.socket:
         if self._torn:
             msg = "the connection is closed; it has no socket any more"
             raise ConnectionClosed(msg)
         return self._sock
-
-
-class SessionConnection(UnitConnection[M]):
-    """One peer's datagrams on a socket that all peers share."""
-
-    __slots__ = ("_gone", "_listening", "last_heard", "on_idle", "way_back")
-
-    def __init__(
-        self,
-        io: IOLoop,
-        listening: SharedSocket,
-        framing: Framing[M],
-        limits: Limits,
-        address: Any,
-        way_back: list[tuple[int, int, bytes]],
-    ) -> None:
-        super().__init__(
-            io,
-            listening.endpoint.transport,
-            framing,
-            limits,
-            address,
-            listening.endpoint,
-            listening.largest,
-        )
-        self._listening = listening
-        self._gone = False
-        self.way_back = way_back
-        self.last_heard = 0.0
-        self.on_idle: Callable[[], None] | None = None
-        """Called when the handler has used what it was given, while `expect_idle()` holds."""
-
-    def expect_idle(self, call: Callable[[], None]) -> None:
-        """Have `call()` called once the handler asks for more than it was given, or is done."""
-        self.on_idle = call
-        self._held = True
-        waits = self._waiter is not None or self._receiver is not None
-        if self._gone or (waits and not self._inbox):
-            self._release()
-
-    def _release(self) -> None:
-        super()._release()
-        if not self._inbox and self.on_idle is not None:
-            call, self.on_idle = self.on_idle, None
-            call()
-
-    def _write(self, data: bytes) -> None:
-        self._write_many([data])
-
-    def _write_many(self, out: list[bytes]) -> None:
-        for sent, data in enumerate(out):
-            try:
-                self._listening.send_to(data, self.way_back, self._address)
-            except (BlockingIOError, InterruptedError):
-                self._out = out[sent:] + self._out
-                self._out_size = sum(map(len, self._out))
-                self._blocked = True
-                self._listening.unblock_later(self.unblock)
-                return
-            except OSError as error:
-                if error.errno == errno.EMSGSIZE:
-                    continue  # the path is narrower than the transport: lost, as datagrams are
-                self._fail_sending(lost(error))
-                self._end_input(self._closed)
-                return
-            self.bytes_sent += len(data)
-
-    def unblock(self) -> None:
-        """Go on writing."""
-        self._blocked = False
-        self.flush()
-        self._wake_writers()
-        if self._closed is not None and not self._blocked:
-            self._teardown()
-
-    async def send_eof(self) -> None:
-        msg = f"{self.transport} has no end of one side: close() instead"
-        raise LocalProtocolError(msg)
-
-    def close_soon(self) -> None:
-        self.flush()
-        if self._closed is None:
-            self._closed = ConnectionClosed("this side has closed the connection")
-        if not self._blocked:
-            self._teardown()
-
-    async def close(self) -> None:
-        self.close_soon()
-        while not self._gone:
-            waiter = self._io.create_future()
-            self._writers.append(waiter)
-            await waiter
-
-    def end_input(self) -> None:
-        if not self._over:
-            self._end_input(None)
-
-    def abort(self, reason: str = "") -> None:
-        self.reason = self.reason or reason
-        self._teardown()
-
-    def _teardown(self) -> None:
-        if self._gone:
-            return
-        self._gone = True
-        self._blocked = False
-        self._done()
-        if self.on_idle is not None:
-            call, self.on_idle = self.on_idle, None
-            call()
-
-    def _socket(self) -> socket.socket:
-        return self._listening.sock
-
-
-class SharedSocket:
-    """A datagram socket with which many peers' sessions send.
-
-    endpoint: where it is bound. largest: bytes of the largest unit.
-    """
-
-    def __init__(self, io: IOLoop, sock: socket.socket, endpoint: Endpoint) -> None:
-        self.sock = sock
-        self.endpoint = endpoint
-        self.largest = largest_unit(sock)
-        self._io = io
-        self._blocked: list[Callable[[], None]] = []
-
-    def send_to(self, data: bytes, way_back: list[tuple[int, int, bytes]], address: Any) -> None:
-        """Send one unit. Raises OSError, BlockingIOError when it has to wait."""
-        if way_back:
-            self.sock.sendmsg([data], way_back, 0, address)
-        else:
-            self.sock.sendto(data, address)
-
-    def unblock_later(self, call: Callable[[], None]) -> None:
-        """Have `call()` called when sending may go on."""
-        self._blocked.append(call)
-        if len(self._blocked) > 1:
-            return
-        if self.endpoint.transport is Transport.UNIX_DATAGRAM:
-            self._io.loop.call_later(RETRY, self._unblock)
-        else:
-            self._io.watch_write(self.sock, self._unblock)
-
-    def _unblock(self) -> None:
-        if self.sock.fileno() < 0:
-            return
-        self._io.unwatch_write(self.sock)
-        blocked, self._blocked = self._blocked, []
-        for call in blocked:
-            call()

@@ -1,4 +1,4 @@
-"""A connection over a stream: reading, slicing, writing, TLS, half-close and closing.
+"""A connection over a stream: reading, slicing, TLS and closing. `writing.py` has its other half.
 
 The rules this file owns:
 
@@ -6,32 +6,30 @@ The rules this file owns:
    `SLICE` bytes, one slice a turn of the loop, so a flood of tiny messages on one connection
    leaves everyone else's turns short. What is not decoded yet stays bytes.
 2. Nothing is read while anything read before waits: the peer's system holds it back instead.
-3. A write goes to the system at once; what it does not take waits here, and `send()` waits.
-4. TLS is a step between the socket and the framing, so it can be half-closed, and a stream
+3. TLS is a step between the socket and the framing, so it can be half-closed, and a stream
    that was cut off is told from one that ended.
-5. After the last word the input is read and dropped, up to a bound, before the socket is
+4. After the last word the input is read and dropped, up to a bound, before the socket is
    closed: a close with unread input sends a reset, which can destroy the last word.
 """
 
 from __future__ import annotations
 
-import os
 import ssl
 import struct
 from asyncio import TimerHandle
 from collections.abc import Callable
-from socket import SHUT_WR, SO_LINGER, SOL_SOCKET, socket
-from typing import Any, BinaryIO, TypeVar
+from socket import SO_LINGER, SOL_SOCKET, socket
+from typing import Any, TypeVar
 
 from jackfield.endpoints import Endpoint, Transport
-from jackfield.errors import ConnectionClosed, ConnectionEnded, JackfieldError, PeerLost
-from jackfield.framing.base import Framing
-from jackfield.limits import Limits
+from jackfield.errors import ConnectionClosed, JackfieldError, PeerLost
+from jackfield.framing.base import Decoder
 from jackfield.net import details
-from jackfield.net.connection import BATCH, Connection
-from jackfield.net.ioloop import IOLoop
+from jackfield.net.connection import BATCH
 from jackfield.net.oserrors import lost
+from jackfield.net.roles import Plan
 from jackfield.net.tls import TLSLayer
+from jackfield.net.writing import WritingStream
 
 M = TypeVar("M")
 
@@ -42,58 +40,43 @@ SLICE = 4096
 """Bytes decoded in one turn of the loop, unless one message needs more."""
 
 
-class StreamConnection(Connection[M]):
+class StreamConnection(WritingStream[M]):
     """A connection over TCP, TLS, a UNIX stream or an in-memory pair."""
 
     __slots__ = (
         "_backlog",
         "_chunking",
-        "_closing",
         "_deadline",
         "_decoder",
         "_eof",
-        "_eof_wanted",
         "_lingered",
         "_lingers",
         "_on_ready",
-        "_pending",
         "_reading",
-        "_sock",
-        "_tls",
         "_turning",
     )
 
     def __init__(
         self,
-        io: IOLoop,
+        plan: Plan,
         sock: socket,
         transport: Transport,
-        framing: Framing[M],
-        limits: Limits,
         address: Any = None,
-        local: Endpoint | None = None,
+        own: Endpoint | None = None,
         *,
         lingers: bool = True,
     ) -> None:
-        super().__init__(io, transport, framing, limits, address, local)
-        self._sock = sock
-        self._decoder = framing.decoder()
-        self._encode = framing.encode
-        self._tls: TLSLayer | None = None
+        super().__init__(plan, sock, transport, address, own)
+        self._decoder: Decoder[M] = plan.framing.decoder()
         self._on_ready: Callable[[JackfieldError | None], None] | None = None
         self._backlog = b""  # read and not decoded yet
         self._turning = False  # _turn() is on its way
         self._chunking = False  # a receive_chunk() waits: input is not to be decoded
         self._reading = False
         self._eof = False  # the peer has ended its side
-        self._pending: memoryview | bytes = b""  # given to a write that the system cut short
-        self._eof_wanted = False  # this side is ended once all is written
-        self._closing = False
         self._lingers = lingers
         self._lingered = 0
         self._deadline: TimerHandle | None = None
-
-    keeps_boundaries = False
 
     def open(
         self,
@@ -104,7 +87,9 @@ class StreamConnection(Connection[M]):
         if tls is not None:
             self._tls = tls
             self._on_ready = on_ready
-            self._deadline = self._io.loop.call_later(self._limits.handshake, self._handshake_late)
+            self._deadline = self.io_loop.loop.call_later(
+                self.limits.handshake, self._handshake_late
+            )
             self._shake_hands()
         self._start_reading()
 
@@ -113,18 +98,17 @@ class StreamConnection(Connection[M]):
     def _start_reading(self) -> None:
         if not self._reading and not self._eof and not self._torn:
             self._reading = True
-            self._io.watch_read(self._sock, self._on_readable)
+            self.io_loop.watch_read(self._sock, self._on_readable)
 
     def _stop_reading(self) -> None:
         if self._reading:
             self._reading = False
-            self._io.unwatch_read(self._sock)
+            self.io_loop.unwatch_read(self._sock)
 
     def _on_readable(self) -> None:
-        if self._inbox or self._backlog or self._blocked:
-            if self._inbox or self._backlog or self._replies_wait():
-                self._hold_back()
-                return
+        if self.inbox or self._backlog or (self._blocked and self._replies_wait()):
+            self._hold_back()
+            return
         try:
             data = self._sock.recv(READ)
         except (BlockingIOError, InterruptedError):
@@ -135,11 +119,15 @@ class StreamConnection(Connection[M]):
         self.bytes_received += len(data)
         if self._tls is not None:
             data = self._decrypted(data)
-            if not data:
-                return
-        elif not data:
+            if data:
+                self._take(data)
+        elif data:
+            self._take(data)
+        else:
             self._input_ended(None)
-            return
+
+    def _take(self, data: bytes) -> None:
+        """Decode what was read: now if it is little, else slice by slice."""
         if len(data) > SLICE or self._chunking:
             self._backlog = data
             self._turn()
@@ -148,30 +136,28 @@ class StreamConnection(Connection[M]):
         messages = decoder.feed(data)
         if messages:
             self._deliver(messages)
-        if decoder.error is not None:
-            self._broken()
+        if decoder.attention:
+            self._attend()
 
     def _hold_back(self) -> None:
         """Stop reading until the handler asks; it lags."""
         self._held = True
         self._stop_reading()
-        if not self._inbox and not self._replies_wait():  # another thread has just asked
+        if not self.inbox and not self._replies_wait():  # another thread has just asked
             self._release()
 
     def _replies_wait(self) -> bool:
         """Whether replies made straight from the read wait for a peer that lags."""
-        return (
-            self._receiver is not None
-            and self._blocked
-            and self.unsent > self._limits.write_high
-        )
+        return self._receiver is not None and self._blocked and self.unsent > self.limits.write_high
 
     def _release(self) -> None:
         self._held = False
+        if self._decoder.attention and not self.inbox:
+            self._decoder.drop()
         if self._backlog:
             if not self._turning:
                 self._turning = True
-                self._io.call_soon(self._turn)
+                self.io_loop.call_soon(self._turn)
         elif self._decoder.error is None:
             self._start_reading()
 
@@ -182,7 +168,7 @@ class StreamConnection(Connection[M]):
             self._chunking = False
             self._wake()
             return
-        if self._inbox or self._replies_wait():
+        if self.inbox or self._replies_wait():
             self._hold_back()
             return
         decoder = self._decoder
@@ -195,21 +181,28 @@ class StreamConnection(Connection[M]):
         self._backlog = backlog
         if messages:
             self._deliver(messages)
+        if decoder.attention:
+            self._attend()
         if decoder.error is not None:
-            self._broken()
-        elif self._backlog:
+            return
+        if self._backlog:
             if not self._turning:
                 self._turning = True
-                self._io.call_soon(self._turn)
+                self.io_loop.call_soon(self._turn)
         elif self._eof:
             self._end_input(self._error)
         else:
             self._start_reading()
 
-    def _broken(self) -> None:
-        """The framing found an error: read no more, and raise it when it is reached."""
-        self._stop_reading()
-        self._end_input(self._decoder.error)
+    def _attend(self) -> None:
+        """The decoder has found an error, or holds bytes that can be dropped once used."""
+        if self._decoder.error is not None:
+            self._stop_reading()
+            self._end_input(self._decoder.error)
+        elif self.inbox:
+            self._held = True  # the handler asks for more when it has used what it was given
+        else:
+            self._decoder.drop()
 
     def _input_ended(self, error: JackfieldError | None) -> None:
         """The peer has ended its side, or its input was lost; what was read still counts."""
@@ -231,16 +224,11 @@ class StreamConnection(Connection[M]):
             self._error = self._decoder.error
         return super().end_of_input()
 
-    def _wake(self) -> None:
-        if self._decoder.heavy and not self._inbox:
-            self._decoder.drop()
-        super()._wake()
-
     def _uncut(self) -> None:
         """Turn messages nobody has received, and what is kept of one, back into bytes."""
-        self.messages_received -= len(self._inbox)
-        rest = self._decoder.rest(len(self._inbox))
-        self._inbox.clear()
+        self.messages_received -= len(self.inbox)
+        rest = self._decoder.rest(len(self.inbox))
+        self.inbox.clear()
         self._backlog = rest + self._backlog if self._backlog else rest
         if self._decoder.error is not None:
             self._over = False
@@ -274,163 +262,6 @@ class StreamConnection(Connection[M]):
         if self._eof:
             self._over = not self._backlog
         return chunk
-
-    # Writing
-
-    @property
-    def unsent(self) -> int:
-        return self._out_size + len(self._pending)
-
-    def _write(self, data: bytes) -> None:
-        if self._tls is not None:
-            data = self._tls.encrypt(data)
-        try:
-            sent = self._sock.send(data)
-        except (BlockingIOError, InterruptedError):
-            sent = 0
-        except OSError as error:
-            self._output_lost(lost(error))
-            return
-        self.bytes_sent += sent
-        if sent < len(data):
-            self._pending = memoryview(data)[sent:]
-            self._block()
-
-    def _write_many(self, out: list[bytes]) -> None:
-        self._write(out[0] if len(out) == 1 else b"".join(out))
-
-    def _block(self) -> None:
-        self._blocked = True
-        self._io.watch_write(self._sock, self._on_writable)
-
-    def _on_writable(self) -> None:
-        if self._pending:
-            try:
-                sent = self._sock.send(self._pending)
-            except (BlockingIOError, InterruptedError):
-                return
-            except OSError as error:
-                self._output_lost(lost(error))
-                return
-            self.bytes_sent += sent
-            self._pending = self._pending[sent:]
-            if self._pending:
-                self._wake_writers()
-                return
-        self._unblock()
-
-    def _unblock(self) -> None:
-        """All that was given to the system is taken: go on with what waits here."""
-        self._pending = b""
-        self._blocked = False
-        self._io.unwatch_write(self._sock)
-        self.flush()
-        if not self._blocked:
-            if self._closing:
-                self._end_closing()
-            elif self._eof_wanted:
-                self._end_output()
-            elif self._receiver is not None and self._held:
-                self._release()
-        self._wake_writers()
-
-    def _output_lost(self, error: ConnectionEnded) -> None:
-        """Nothing can be written any more; what the peer sent before can still be read."""
-        self._pending = b""
-        if self._blocked:
-            self._blocked = False
-            self._io.unwatch_write(self._sock)
-        self._fail_sending(error)
-        if self._closing:
-            self._teardown()
-
-    async def send_chunk(self, data: bytes) -> None:
-        if self._closed is not None:
-            raise self._closed.with_traceback(None)
-        self._out.append(data)
-        self._out_size += len(data)
-        self.flush()
-        await self.drained()
-
-    async def send_file(self, file: BinaryIO, offset: int = 0, count: int | None = None) -> int:
-        while self._blocked or self._out:
-            self.flush()
-            await self._all_written()
-        if self._closed is not None:
-            raise self._closed.with_traceback(None)
-        left = os.fstat(file.fileno()).st_size - offset if count is None else count
-        if self._tls is not None or self._sock.fileno() < 0 or not hasattr(os, "sendfile"):
-            return await self._copy_file(file, offset, left)
-        total = 0
-        self._blocked = True  # what is sent meanwhile waits for the file's end
-        try:
-            while total < left and self._closed is None:
-                try:
-                    sent = os.sendfile(
-                        self._sock.fileno(), file.fileno(), offset + total, min(left - total, 1 << 30)
-                    )
-                except (BlockingIOError, InterruptedError):
-                    waiter = self._io.create_future()
-                    self._writers.append(waiter)
-                    self._io.watch_write(self._sock, self._wake_writers)
-                    await waiter
-                    continue
-                except OSError as error:
-                    self._output_lost(lost(error))
-                    break
-                if not sent:
-                    break
-                total += sent
-                self.bytes_sent += sent
-        finally:
-            if not self._torn:
-                self._unblock()
-        if self._closed is not None and not self._closing:
-            raise self._closed.with_traceback(None)
-        return total
-
-    async def _copy_file(self, file: BinaryIO, offset: int, left: int) -> int:
-        """Send a file through TLS or memory, where the system cannot."""
-        total = 0
-        while total < left:
-            data = os.pread(file.fileno(), min(READ, left - total), offset + total)
-            if not data:
-                break
-            await self.send_chunk(data)
-            total += len(data)
-        return total
-
-    async def _all_written(self) -> None:
-        while self._blocked and self._closed is None:
-            waiter = self._io.create_future()
-            self._writers.append(waiter)
-            await waiter
-
-    async def send_eof(self) -> None:
-        if self._closed is not None:
-            raise self._closed.with_traceback(None)
-        self.flush()
-        self._eof_wanted = True
-        self._closed = ConnectionClosed("send_eof() has ended this side")
-        if not self._blocked:
-            self._end_output()
-        await self._all_flushed()
-
-    async def _all_flushed(self) -> None:
-        while self._blocked:
-            waiter = self._io.create_future()
-            self._writers.append(waiter)
-            await waiter
-
-    def _end_output(self) -> None:
-        """Tell the peer that nothing more comes."""
-        self._eof_wanted = False
-        try:
-            if self._tls is not None:
-                self._sock.send(self._tls.close_notify())
-            self._sock.shutdown(SHUT_WR)
-        except OSError:
-            return  # the peer is gone: reading will say so
 
     # TLS
 
@@ -481,7 +312,7 @@ class StreamConnection(Connection[M]):
         ready, self._on_ready = self._on_ready, None
         if failure is not None:
             self._stop_reading()
-            self._closed = ConnectionClosed("the TLS handshake failed")
+            self.over = ConnectionClosed("the TLS handshake failed")
         if ready is not None:
             ready(failure)
         return failure is None
@@ -490,7 +321,7 @@ class StreamConnection(Connection[M]):
         assert self._tls is not None
         ready, self._on_ready = self._on_ready, None
         if ready is not None:
-            ready(PeerLost(f"no TLS handshake within {self._limits.handshake:g} s"))
+            ready(PeerLost(f"no TLS handshake within {self.limits.handshake:g} s"))
 
     def _send_raw(self, data: bytes) -> None:
         """Write what TLS itself has to say."""
@@ -504,10 +335,6 @@ class StreamConnection(Connection[M]):
             finally:
                 self._tls = tls
 
-    @property
-    def tls(self) -> details.TLSDetails | None:
-        return None if self._tls is None else self._tls.details()
-
     def end_input(self) -> None:
         if not self._eof:
             self._input_ended(None)
@@ -518,22 +345,18 @@ class StreamConnection(Connection[M]):
         if self._closing:
             return
         self._closing = True
-        lost_already = isinstance(self._closed, PeerLost)
-        if self._closed is None:
-            self._closed = ConnectionClosed("this side has closed the connection")
+        lost_already = isinstance(self.over, PeerLost)
+        if self.over is None:
+            self.over = ConnectionClosed("this side has closed the connection")
         self._stop_reading()
-        if lost_already or not not self._torn:
+        if lost_already or self._torn:
             self._teardown()
             return
         self.flush()
         if not self._blocked and not self._torn:
             self._end_closing()
         if not self._torn:
-            self._deadline = self._io.loop.call_later(self._limits.linger_time, self.abort)
-
-    @property
-    def _torn(self) -> bool:
-        return self._sock is None
+            self._deadline = self.io_loop.loop.call_later(self.limits.linger_time, self.abort)
 
     def _end_closing(self) -> None:
         """All is written: say so, and wait until the peer has it."""
@@ -544,8 +367,8 @@ class StreamConnection(Connection[M]):
         if self._eof or not self._lingers:
             self._teardown()
             return
-        self._deadline = self._io.loop.call_later(self._limits.linger_time, self._teardown)
-        self._io.watch_read(self._sock, self._on_linger)
+        self._deadline = self.io_loop.loop.call_later(self.limits.linger_time, self._teardown)
+        self.io_loop.watch_read(self._sock, self._on_linger)
 
     def _on_linger(self) -> None:
         """Read and drop what the peer still sends, so that no reset destroys the last word."""
@@ -556,13 +379,13 @@ class StreamConnection(Connection[M]):
         except OSError:
             dropped = 0
         self._lingered += dropped
-        if not dropped or self._lingered > self._limits.linger_bytes:
+        if not dropped or self._lingered > self.limits.linger_bytes:
             self._teardown()
 
     async def close(self) -> None:
         self.close_soon()
         while not self._torn and not (self._lingers and not self._blocked):
-            waiter = self._io.create_future()
+            waiter = self.io_loop.create_future()
             self._writers.append(waiter)
             await waiter
 
@@ -581,21 +404,14 @@ class StreamConnection(Connection[M]):
             self._deadline.cancel()
             self._deadline = None
         sock = self._sock
-        self._io.unwatch_read(sock)
-        self._io.unwatch_write(sock)
-        if self._local is None:
-            self._local = details.local_endpoint(self.transport, sock)
+        self.io_loop.unwatch_read(sock)
+        self.io_loop.unwatch_write(sock)
+        if self.own is None:
+            self.own = details.local_endpoint(self.transport, sock)
         self._sock = None  # type: ignore[assignment]  # nothing touches it from here on
         self._reading = self._blocked = False
         self._closing = True
         sock.close()
         self._pending = b""
-        self._out.clear()
-        self._out_size = 0
+        self._drop_output()
         self._done()
-
-    def _socket(self) -> socket:
-        if self._torn:
-            msg = "the connection is closed; it has no socket any more"
-            raise ConnectionClosed(msg)
-        return self._sock

@@ -61,11 +61,13 @@ class _TappedDecoder(Decoder[M], Generic[M]):
         self._tell = tell
         self.need = inner.need
         self.error = inner.error
+        self.attention = False
 
     def feed(self, data: bytes) -> list[M]:
         messages = self._inner.feed(data)
         self.need = self._inner.need
         self.error = self._inner.error
+        self.attention = self._inner.attention
         for message in messages:
             self._tell(message)
         return messages
@@ -74,12 +76,9 @@ class _TappedDecoder(Decoder[M], Generic[M]):
         self._inner.finish()
         self.error = self._inner.error
 
-    @property
-    def heavy(self) -> bool:
-        return self._inner.heavy
-
     def drop(self) -> None:
         self._inner.drop()
+        self.attention = self._inner.attention
 
     def rest(self, unread: int) -> bytes:
         return self._inner.rest(unread)

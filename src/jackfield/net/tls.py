@@ -7,6 +7,7 @@ TLS 1.2 and newer (RFC 8446, RFC 9325).
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 from pathlib import Path
 
@@ -72,7 +73,7 @@ class TLSLayer:
             return b"".join(parts), False
         return b"".join(parts), True
 
-    def encrypt(self, data: bytes | memoryview) -> bytes:
+    def encrypt(self, data: bytes | bytearray) -> bytes:
         """Give the bytes that carry `data`."""
         if data:
             self._object.write(data)
@@ -80,10 +81,8 @@ class TLSLayer:
 
     def close_notify(self) -> bytes:
         """Give the bytes that end this side. The other side can still be read."""
-        try:
+        with contextlib.suppress(ssl.SSLError):  # the peer has not ended its side, and need not
             self._object.unwrap()
-        except ssl.SSLError:
-            pass  # the peer has not ended its side yet, and need not
         return self._out.read()
 
     def explain(self, error: ssl.SSLError) -> TLSError:

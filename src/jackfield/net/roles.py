@@ -1,0 +1,53 @@
+"""What a connection is given, and the parts others play towards it, as small protocols."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from jackfield.framing.base import Framing
+from jackfield.limits import Limits
+from jackfield.net.ioloop import IOLoop
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What all connections of one listener, or one client, have in common.
+
+    context: how to speak TLS; None for plain text.
+    server_hostname: whose certificate to expect; None on a server's side.
+    """
+
+    io: IOLoop
+    framing: Framing[Any]
+    limits: Limits
+    context: ssl.SSLContext | None = None
+    server_hostname: str | None = None
+
+
+class Waiter(Protocol):
+    """Who waits for input: a future of the loop, or a gate to another thread."""
+
+    def done(self) -> bool:
+        """Whether nobody waits any more."""
+
+    def set_result(self, result: None, /) -> object:
+        """Wake the one who waits."""
+
+
+class Receiver(Protocol):
+    """Takes messages straight from the read, instead of a handler that asks for them."""
+
+    def take(self, messages: list[Any]) -> None:
+        """Use these messages, in order, now."""
+
+    def over(self) -> None:
+        """Nothing more comes."""
+
+
+class Keeper(Protocol):
+    """Who keeps a list of connections: a server."""
+
+    def forget(self, conn: Any, /) -> None:
+        """The connection is over."""

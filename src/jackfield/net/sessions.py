@@ -1,0 +1,155 @@
+"""Datagram sessions: many peers' connections over one socket."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from jackfield.endpoints import Endpoint, Transport
+from jackfield.errors import ConnectionClosed, LocalProtocolError
+from jackfield.net.ioloop import IOLoop
+from jackfield.net.oserrors import lost
+from jackfield.net.packets import RETRY, UnitConnection, largest_unit
+from jackfield.net.roles import Plan
+
+M = TypeVar("M")
+
+
+class SharedSocket:
+    """A datagram socket with which many peers' sessions send.
+
+    endpoint: where it is bound. largest: bytes of the largest unit.
+    """
+
+    def __init__(self, io: IOLoop, sock: socket.socket, endpoint: Endpoint) -> None:
+        self.sock = sock
+        self.endpoint = endpoint
+        self.largest = largest_unit(sock)
+        self._io = io
+        self._blocked: list[Callable[[], None]] = []
+
+    def send_to(self, data: bytes, way_back: list[tuple[int, int, bytes]], address: Any) -> None:
+        """Send one unit. Raises OSError, BlockingIOError when it has to wait."""
+        if way_back:
+            self.sock.sendmsg([data], way_back, 0, address)
+        else:
+            self.sock.sendto(data, address)
+
+    def unblock_later(self, call: Callable[[], None]) -> None:
+        """Have `call()` called when sending may go on."""
+        self._blocked.append(call)
+        if len(self._blocked) > 1:
+            return
+        if self.endpoint.transport is Transport.UNIX_DATAGRAM:
+            self._io.loop.call_later(RETRY, self._unblock)
+        else:
+            self._io.watch_write(self.sock, self._unblock)
+
+    def _unblock(self) -> None:
+        if self.sock.fileno() < 0:
+            return
+        self._io.unwatch_write(self.sock)
+        blocked, self._blocked = self._blocked, []
+        for call in blocked:
+            call()
+
+
+class SessionConnection(UnitConnection[M]):
+    """One peer's datagrams on a socket that all peers share."""
+
+    __slots__ = ("_gone", "_listening", "last_heard", "on_idle", "way_back")
+
+    def __init__(
+        self,
+        plan: Plan,
+        listening: SharedSocket,
+        address: Any,
+        way_back: list[tuple[int, int, bytes]],
+    ) -> None:
+        endpoint = listening.endpoint
+        super().__init__(plan, endpoint.transport, address, endpoint, largest=listening.largest)
+        self._listening = listening
+        self._gone = False
+        self.way_back = way_back
+        self.last_heard = 0.0
+        self.on_idle: Callable[[], None] | None = None
+        """Called when the handler has used what it was given, while `expect_idle()` holds."""
+
+    def expect_idle(self, call: Callable[[], None]) -> None:
+        """Have `call()` called once the handler asks for more than it was given, or is done."""
+        self.on_idle = call
+        self._held = True
+        waits = self._waiter is not None or self._receiver is not None
+        if self._gone or (waits and not self.inbox):
+            self._release()
+
+    def _release(self) -> None:
+        super()._release()
+        if not self.inbox and self.on_idle is not None:
+            call, self.on_idle = self.on_idle, None
+            call()
+
+    def _write(self, units: list[bytes]) -> None:
+        for sent, data in enumerate(units):
+            try:
+                self._listening.send_to(data, self.way_back, self.address)
+            except (BlockingIOError, InterruptedError):
+                self._keep(units[sent:])
+                self._listening.unblock_later(self.unblock)
+                return
+            except OSError as error:
+                if error.errno == errno.EMSGSIZE:
+                    continue  # the path is narrower than the transport: lost, as datagrams are
+                self._fail_sending(lost(error))
+                self._end_input(self.over)
+                return
+            self.bytes_sent += len(data)
+
+    def unblock(self) -> None:
+        """Go on writing."""
+        self._blocked = False
+        self.flush()
+        self._wake_writers()
+        if self.over is not None and not self._blocked:
+            self._teardown()
+
+    async def send_eof(self) -> None:
+        msg = f"{self.transport} has no end of one side: close() instead"
+        raise LocalProtocolError(msg)
+
+    def close_soon(self) -> None:
+        self.flush()
+        if self.over is None:
+            self.over = ConnectionClosed("this side has closed the connection")
+        if not self._blocked:
+            self._teardown()
+
+    async def close(self) -> None:
+        self.close_soon()
+        while not self._gone:
+            waiter = self.io_loop.create_future()
+            self._writers.append(waiter)
+            await waiter
+
+    def end_input(self) -> None:
+        if not self._over:
+            self._end_input(None)
+
+    def abort(self, reason: str = "") -> None:
+        self.reason = self.reason or reason
+        self._teardown()
+
+    def _teardown(self) -> None:
+        if self._gone:
+            return
+        self._gone = True
+        self._blocked = False
+        self._done()
+        if self.on_idle is not None:
+            call, self.on_idle = self.on_idle, None
+            call()
+
+    def live_socket(self) -> socket.socket:
+        return self._listening.sock
