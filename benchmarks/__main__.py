@@ -4,8 +4,8 @@
     python -m benchmarks --quick             a smoke run: does all of it still work?
     python -m benchmarks --scenario echo-16 --only jackfield-reply uvloop-streams
 
-`make bench` does the first. A run of a part, or without Jackfield itself, leaves docs/ alone
-unless `--docs DIR` says where to write. Exit status: 0, also when somebody is not installed
+`make bench` does the first. A run of a part, with --rounds, or without Jackfield itself leaves
+docs/ alone unless `--docs DIR` says where to write. Exit status: 0, also when somebody is not installed
 and left out; 1 when a measurement failed; 2 for wrong usage. Linux only.
 """
 
@@ -118,7 +118,7 @@ def main() -> int:
     report.print_end()
     if arguments.json:
         arguments.json.write_text(report.as_json() + "\n")
-    whole = not (arguments.quick or arguments.only or arguments.scenario)
+    whole = not (arguments.quick or arguments.only or arguments.scenario or arguments.rounds)
     if arguments.docs or (whole and report.has_ours):
         for path in report.write_page(arguments.docs or DOCS):
             print(f"wrote {path}")
