@@ -5,8 +5,8 @@
     python -m benchmarks --scenario echo-16 --only jackfield-reply uvloop-streams
 
 `make bench` does the first. A run of a part, with --rounds, or without Jackfield itself leaves
-docs/ alone unless `--docs DIR` says where to write. Exit status: 0, also when somebody is not installed
-and left out; 1 when a measurement failed; 2 for wrong usage. Linux only.
+docs/ alone unless `--docs DIR` says where to write. Exit status: 0, also when somebody is not
+installed and left out; 1 when a measurement failed; 2 for wrong usage. Linux only.
 """
 
 from __future__ import annotations

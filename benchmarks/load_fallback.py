@@ -41,10 +41,13 @@ class Lines(asyncio.Protocol):
         self._send(self._window)
 
     async def rest(self) -> None:
-        """Wait until nothing is in flight. Raises RuntimeError, or TimeoutError at a stall."""
+        """Wait until nothing is in flight. Raises RuntimeError, at a stall too."""
         self.sending = False
-        async with asyncio.timeout(STALL_S):
-            await self._rested.wait()
+        try:
+            async with asyncio.timeout(STALL_S):
+                await self._rested.wait()
+        except TimeoutError:
+            raise RuntimeError(f"no reply for {STALL_S:g} s") from None
         if self.failed:
             raise RuntimeError(self.failed)
 
