@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import socket
 from types import TracebackType
 from typing import Any, Generic, Literal, Self, TypeVar
 
@@ -32,6 +31,7 @@ from jackfield.events import (
     Stopped,
 )
 from jackfield.framing.base import Framing
+from jackfield.framing.raw import Raw
 from jackfield.limits import Limits
 from jackfield.models.asyncio import AsyncioModel
 from jackfield.models.inline import InlineModel
@@ -43,11 +43,13 @@ from jackfield.net import details, memory
 from jackfield.net.binding import Bound, bind, unlink_own
 from jackfield.net.connection import Connection
 from jackfield.net.datagrams import DatagramListener, Session
+from jackfield.net.handing import Socket
 from jackfield.net.ioloop import IOLoop, current
 from jackfield.net.listening import Listener
 from jackfield.net.opening import begin, make_connection
+from jackfield.net.packets import UNIT
 from jackfield.net.roles import Plan
-from jackfield.net.tap import Tapped
+from jackfield.net.tap import tap_messages
 from jackfield.net.tls import server_context
 from jackfield.service import Service
 
@@ -137,9 +139,11 @@ class Server(Generic[M]):
     def _listen(self, bound: Bound, wanted: Endpoint) -> None:
         io, endpoint = self._io, bound.endpoint
         if endpoint.is_datagram:
+            # a session that goes to another process is carried there as it came
+            framing = Raw(UNIT) if self._model.takes_sockets else self._framing
             self._listeners.append(
                 DatagramListener(
-                    Plan(io, self._framing, self.limits),
+                    Plan(io, framing, self.limits),
                     bound.sock,
                     endpoint,
                     self.events,
@@ -171,7 +175,7 @@ class Server(Generic[M]):
 
     # Accepting
 
-    def _accept(self, endpoint: Endpoint, sock: socket.socket, address: Any) -> None:
+    def _accept(self, endpoint: Endpoint, sock: Socket, address: Any) -> None:
         """Take an accepted socket: to the model, or turned away."""
         plan = self._plans[endpoint]
         source = details.source_of(address)
@@ -242,23 +246,12 @@ class Server(Generic[M]):
         conn.keep(self, number)
         self._live[number] = conn
         if self.events.wants(MessageReceived) or self.events.wants(MessageSent):
-            self._tap(conn)
+            tap_messages(conn, self.events)
         if self.events.listens(ConnectionOpened):
             self._opened(number, conn.local, str(conn.peer))
 
     def _opened(self, number: int, endpoint: Endpoint, peer: str) -> None:
         self.events.emit(ConnectionOpened(number, endpoint, peer))
-
-    def _tap(self, conn: Connection[Any]) -> None:
-        """Have message events emitted for this connection."""
-        number, peer, emit = conn.number, str(conn.peer), self.events.emit
-        conn.tap(
-            lambda framing: Tapped(
-                framing,
-                lambda message: emit(MessageReceived(number, peer, message)),
-                lambda message: emit(MessageSent(number, peer, message)),
-            )
-        )
 
     def forget(self, conn: Connection[Any]) -> None:
         """A connection is over: the connection itself says so."""

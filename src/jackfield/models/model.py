@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 from typing import Any
 
 from jackfield.endpoints import Endpoint
 from jackfield.models.running import Done, Serving
 from jackfield.net.connection import Connection
+from jackfield.net.handing import Socket
 
 
 class Model:
@@ -41,7 +41,7 @@ class Model:
         raise NotImplementedError
 
     def attend_socket(
-        self, sock: socket.socket, endpoint: Endpoint, number: int, address: Any, done: Done
+        self, sock: Socket, endpoint: Endpoint, number: int, address: Any, done: Done
     ) -> None:
         """The same for an accepted socket, when `takes_sockets`."""
         raise NotImplementedError

@@ -56,7 +56,7 @@ def largest_unit(sock: socket.socket) -> int:
 class UnitConnection(Connection[M]):
     """What a connected packet socket and a datagram session have in common."""
 
-    __slots__ = ("_largest", "_out", "_out_size", "_units")
+    __slots__ = ("_out", "_out_size", "_units", "largest")
 
     keeps_boundaries = True
 
@@ -71,17 +71,17 @@ class UnitConnection(Connection[M]):
     ) -> None:
         super().__init__(plan, transport, address, own)
         self._encode = self._encode_unit
-        self._largest = largest
+        self.largest = largest
         self._out: list[bytes] = []  # encoded and not yet given to the system
         self._out_size = 0
         self._units: list[bytes] = []  # received while messages waited for the handler
 
     def _encode_unit(self, message: M) -> bytes:
         data = self._framing.encode_unit(message)
-        if len(data) > self._largest:
+        if len(data) > self.largest:
             msg = (
                 f"a message of {len(data)} bytes, and one unit over {self.transport} "
-                f"carries {self._largest} at the most; send it in parts, or over a stream"
+                f"carries {self.largest} at the most; send it in parts, or over a stream"
             )
             raise LocalProtocolError(msg)
         return data
@@ -262,7 +262,8 @@ class PacketConnection(UnitConnection[M]):
             self.bytes_sent += len(data)
 
     def _watch_writing(self) -> None:
-        if self.transport is Transport.UNIX_DATAGRAM:
+        unix = self._sock.family not in {socket.AF_INET, socket.AF_INET6}
+        if unix and self._sock.type == socket.SOCK_DGRAM:
             self._retry = self.io_loop.loop.call_later(RETRY, self._on_writable)
         else:
             self.io_loop.watch_write(self._sock, self._on_writable)

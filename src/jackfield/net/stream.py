@@ -36,8 +36,9 @@ M = TypeVar("M")
 READ = 64 * 1024
 """Bytes read at once at the most."""
 
-SLICE = 4096
-"""Bytes decoded in one turn of the loop, unless one message needs more."""
+SLICE = 1024
+"""Bytes decoded in one turn of the loop, unless one message needs more. With 4096, a flood of
+empty lines made everyone else's turn wait for 4096 handler steps."""
 
 
 class StreamConnection(WritingStream[M]):

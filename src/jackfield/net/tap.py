@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
+from jackfield.events import Events, MessageReceived, MessageSent
 from jackfield.framing.base import Buffer, Cut, Decoder, Framing
+from jackfield.net.connection import Connection
 
 M = TypeVar("M")
 
@@ -49,6 +51,18 @@ class Tapped(Framing[M]):
 
     def refusal(self, reason: str) -> bytes:
         return self._inner.refusal(reason)
+
+
+def tap_messages(conn: Connection[Any], events: Events) -> None:
+    """Have `events` told of each message of a connection."""
+    number, peer, emit = conn.number, str(conn.peer), events.emit
+    conn.tap(
+        lambda framing: Tapped(
+            framing,
+            lambda message: emit(MessageReceived(number, peer, message)),
+            lambda message: emit(MessageSent(number, peer, message)),
+        )
+    )
 
 
 class _TappedDecoder(Decoder[M], Generic[M]):
