@@ -100,8 +100,13 @@ def bind(endpoint: Endpoint) -> list[Bound]:
 
 
 @contextlib.contextmanager
-def _new_socket(endpoint: Endpoint, at: Endpoint, family: int) -> Iterator[socket.socket]:
-    """Make a socket to bind to `at`; when that fails, close it and say why."""
+def _new_socket(
+    endpoint: Endpoint, at: Endpoint, family: int, who: str = ""
+) -> Iterator[socket.socket]:
+    """Make a socket to bind to `at`; when that fails, close it and say why.
+
+    who: whom to name as the holder of an address in use, without looking for it.
+    """
     with contextlib.ExitStack() as opened:
         try:
             sock = opened.enter_context(options.new_socket(endpoint, family))
@@ -109,7 +114,7 @@ def _new_socket(endpoint: Endpoint, at: Endpoint, family: int) -> Iterator[socke
         except BindError:
             raise
         except OSError as error:
-            raise not_bound(endpoint, at, error) from error
+            raise not_bound(endpoint, at, error, who) from error
         opened.pop_all()
 
 
@@ -126,7 +131,7 @@ def _bind_inet(endpoint: Endpoint) -> list[Bound]:
     if endpoint.port == 0 and len(found) > 1:
         for _ in range(_PORT_TRIES - 1):
             with contextlib.suppress(AddressInUse):
-                return _bind_all(endpoint, found)
+                return _bind_all(endpoint, found, who="somebody")
     return _bind_all(endpoint, found)
 
 
@@ -144,14 +149,16 @@ def _addresses(endpoint: Endpoint) -> list[tuple[int, Sockaddr]]:
     return list(found)
 
 
-def _bind_all(endpoint: Endpoint, addresses: list[tuple[int, Sockaddr]]) -> list[Bound]:
+def _bind_all(
+    endpoint: Endpoint, addresses: list[tuple[int, Sockaddr]], who: str = ""
+) -> list[Bound]:
     bound: list[Bound] = []
     missing: AddressNotAvailable | None = None
     port = endpoint.port
     with contextlib.ExitStack() as opened:
         for family, (host, _, *rest) in addresses:
             try:
-                sock = _bind_one(endpoint, family, (host, port, *rest))
+                sock = _bind_one(endpoint, family, (host, port, *rest), who)
             except AddressNotAvailable as error:
                 if len(addresses) == 1:
                     raise
@@ -167,9 +174,9 @@ def _bind_all(endpoint: Endpoint, addresses: list[tuple[int, Sockaddr]]) -> list
     return bound
 
 
-def _bind_one(endpoint: Endpoint, family: int, sockaddr: Sockaddr) -> socket.socket:
+def _bind_one(endpoint: Endpoint, family: int, sockaddr: Sockaddr, who: str) -> socket.socket:
     at = details.endpoint_of(endpoint.transport, sockaddr)
-    with _new_socket(endpoint, at, family) as sock:
+    with _new_socket(endpoint, at, family, who) as sock:
         if family == socket.AF_INET6:
             alone = endpoint.host != "::" and not endpoint.host.startswith("::ffff:")
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(alone))

@@ -167,8 +167,7 @@ class _Race:
 
     def close(self) -> None:
         """Close what is open, and do no more."""
-        if self._next is not None:
-            self._next.cancel()
+        self._cancel_next()
         for attempt in self._open[:]:
             self._stop(attempt)
             self._tell(attempt.at, attempt.started, "not needed any more")
@@ -237,8 +236,7 @@ class _Race:
 
     def _finish(self, result: _Try | JackfieldError) -> None:
         self._addresses.clear()
-        if self._next is not None:
-            self._next.cancel()
+        self._cancel_next()
         self._over.set_result(result)
 
     def _fail(self, attempt: _Try, error: OSError) -> None:
@@ -249,11 +247,14 @@ class _Race:
     def _go_on(self) -> None:
         """Go on after a failure: with the next address now, or not at all."""
         if self._addresses:
-            if self._next is not None:
-                self._next.cancel()
+            self._cancel_next()
             self._next = self._io.call_soon(self._begin)
         elif not self._open and not self._over.done():
             self._finish(not_connected(self._endpoint, self._failed))
+
+    def _cancel_next(self) -> None:
+        if self._next is not None:
+            self._next.cancel()
 
     def _stop(self, attempt: _Try) -> None:
         self._open.remove(attempt)

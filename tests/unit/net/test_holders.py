@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from jackfield.endpoints import Endpoint, Transport, parse
 from jackfield.net import holders as module
 from jackfield.net.holders import Holder, holders, inet_sockets, process, text, unix_sockets
-from tests.unit.net.privileges import no_privileges
+from tests.unit.net.machine import needs_ipv6, no_privileges
 
 HOLD = """
 import socket, sys
@@ -50,10 +50,10 @@ def held(family: str, kind: str, *address: str) -> Iterator[tuple[int, str]]:
         ("AF_INET", "SOCK_STREAM", "127.0.0.1", "tcp://127.0.0.1"),
         ("AF_INET", "SOCK_STREAM", "127.0.0.1", "tcp://0.0.0.0"),
         ("AF_INET", "SOCK_STREAM", "127.0.0.1", "tls://[::]"),
-        ("AF_INET6", "SOCK_STREAM", "::", "tcp://127.0.0.1"),
-        ("AF_INET6", "SOCK_STREAM", "::1", "tcp://[::1]"),
+        pytest.param("AF_INET6", "SOCK_STREAM", "::", "tcp://127.0.0.1", marks=needs_ipv6),
+        pytest.param("AF_INET6", "SOCK_STREAM", "::1", "tcp://[::1]", marks=needs_ipv6),
         ("AF_INET", "SOCK_DGRAM", "127.0.0.1", "udp://127.0.0.1"),
-        ("AF_INET6", "SOCK_DGRAM", "::1", "udp://[::]"),
+        pytest.param("AF_INET6", "SOCK_DGRAM", "::1", "udp://[::]", marks=needs_ipv6),
     ],
 )
 def test_who_holds_a_port_is_found(family: str, kind: str, there: str, wanted: str) -> None:
@@ -77,16 +77,20 @@ def test_who_holds_a_unix_address_is_found(tmp_path: Path, kind: str) -> None:
 
 
 def test_who_listens_is_named_and_not_who_is_connected() -> None:
-    with held("AF_INET", "SOCK_STREAM", "127.0.0.1", "") as (pid, port):
-        with socket.create_connection(("127.0.0.1", int(port))):
-            assert [found.pid for found in holders(parse(f"tcp://127.0.0.1:{port}"))] == [pid]
+    with (
+        held("AF_INET", "SOCK_STREAM", "127.0.0.1", "") as (pid, port),
+        socket.create_connection(("127.0.0.1", int(port))),
+    ):
+        assert [found.pid for found in holders(parse(f"tcp://127.0.0.1:{port}"))] == [pid]
 
 
 def test_a_client_on_that_port_is_named_where_nobody_listens() -> None:
-    with held("AF_INET", "SOCK_STREAM", "127.0.0.1", "") as (_, port):
-        with socket.create_connection(("127.0.0.1", int(port))) as client:
-            ours = parse(f"tcp://127.0.0.1:{client.getsockname()[1]}")
-            assert list(map(str, holders(ours))) == ["this process itself"]
+    with (
+        held("AF_INET", "SOCK_STREAM", "127.0.0.1", "") as (_, port),
+        socket.create_connection(("127.0.0.1", int(port))) as client,
+    ):
+        ours = parse(f"tcp://127.0.0.1:{client.getsockname()[1]}")
+        assert list(map(str, holders(ours))) == ["this process itself"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs a process that this user may not look into")

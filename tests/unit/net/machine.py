@@ -1,10 +1,13 @@
-"""Rights given up for a while, so that tests run by root meet what others meet."""
+"""What the machine that runs the tests has: IPv6 or not, and rights to give up for a while."""
 
 from __future__ import annotations
 
 import ctypes
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+import pytest
 
 _VERSION = 0x20080522  # _LINUX_CAPABILITY_VERSION_3 of linux/capability.h
 
@@ -21,9 +24,21 @@ class _Data(ctypes.Structure):
     )
 
 
+def _has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as sock:
+            sock.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+needs_ipv6 = pytest.mark.skipif(not _has_ipv6(), reason="this machine has no ::1")
+
+
 @contextmanager
 def no_privileges() -> Iterator[None]:
-    """Have this thread do without all of capabilities(7) until the block ends."""
+    """Have this thread do without all of capabilities(7): what root then meets, others meet."""
     libc = ctypes.CDLL(None, use_errno=True)
     header = _Header(_VERSION, 0)
     kept = (_Data * 2)()
