@@ -43,6 +43,7 @@ from jackfield.net import details, memory
 from jackfield.net.binding import Bound, bind, unlink_own
 from jackfield.net.connection import Connection
 from jackfield.net.datagrams import DatagramListener, Session
+from jackfield.net.details import is_address
 from jackfield.net.handing import Socket
 from jackfield.net.ioloop import IOLoop, current
 from jackfield.net.listening import Listener
@@ -132,7 +133,7 @@ class Server(Generic[M]):
 
     async def _bind(self, endpoint: Endpoint) -> list[Bound]:
         """Bind; a name is looked up in a thread, since that may take long."""
-        if endpoint.host[-1:].isalpha():
+        if endpoint.host and not is_address(endpoint.host):
             return await self._io.loop.run_in_executor(None, bind, endpoint)
         return bind(endpoint)
 

@@ -6,6 +6,7 @@ import errno
 import socket
 import struct
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any
 
 from jackfield.endpoints import Endpoint, Transport
@@ -161,3 +162,12 @@ def source_of(address: Any) -> str:
         return ""
     host: str = address[0]
     return host.removeprefix("::ffff:") if "." in host else host
+
+
+def is_address(host: str) -> bool:
+    """Whether a host is an address and not a name to look up."""
+    try:
+        ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
