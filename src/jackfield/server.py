@@ -246,7 +246,8 @@ class Server(Generic[M]):
     def _keep(self, conn: Connection[Any], number: int) -> None:
         conn.keep(self, number)
         self._live[number] = conn
-        if self.events.wants(MessageReceived) or self.events.wants(MessageSent):
+        shows = self.events.wants(MessageReceived) or self.events.wants(MessageSent)
+        if shows and not self._model.takes_sockets:  # where the messages are is another process
             tap_messages(conn, self.events)
         if self.events.listens(ConnectionOpened):
             self._opened(number, conn.local, str(conn.peer))

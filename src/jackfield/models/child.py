@@ -48,14 +48,15 @@ def serve_one(control: Socket, loaded: spec.Spec) -> None:
     job: spec.Job = pickle.loads(message[1:])  # noqa: S301  from our own parent
     sock.setblocking(False)
     control.setblocking(False)
-    # the parent says when to stop; it dies, and the socket to it ends, when it is killed
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(_serve(control, sock, job, loaded))
 
 
 async def _serve(control: Socket, sock: Socket, job: spec.Job, loaded: spec.Spec) -> None:
     child = Child(control, current(), loaded)
+    # `timeout` and systemd send SIGTERM to the whole group; SIGINT is the terminal's Ctrl-C, on
+    # which the parent decides. Either way the handler gets to finish.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, child.drain)
     await child.serve(sock, job)
 
 
@@ -150,14 +151,19 @@ class Child:
         if not self._parent.is_over:
             self._parent.send(message)
 
+    def drain(self) -> None:
+        """Let the handler finish: its input ends."""
+        if self._conn is not None:
+            self._conn.end_input()
+
     # From the parent
 
     def take(self, messages: list[bytes]) -> None:
         """Do as the parent says."""
         conn = self._conn
         for message in messages:
-            if message == spec.DRAIN and conn is not None:
-                conn.end_input()
+            if message == spec.DRAIN:
+                self.drain()
             elif message[:1] == spec.HEAR and conn is not None:
                 name, _, data = message[1:].partition(b"\0")
                 room = self._rooms.get(name.decode())

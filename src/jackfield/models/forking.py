@@ -113,7 +113,9 @@ def _be_child(control: Socket, loaded: spec.Spec) -> NoReturn:
 
 def main() -> None:
     """Load, say so, and fork on demand."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the parent acts
+    # these reach the whole group: the parent acts on them, and ends us by closing the socket
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     control = adopt(int(sys.argv[-1]))
     try:
         loaded = load()
