@@ -3,7 +3,7 @@
 The rules this file owns:
 
 1. A line ends at LF; the CRs right before it are dropped. So every line that is received can
-   be sent, and arrives as it was.
+   be sent, and arrives as it was (but for a few codecs that decode what they do not encode).
 2. A line holds no LF and ends with no CR: sending one that does is refused, for it would
    arrive as something else.
 3. A line is text in the given encoding, or bytes when `encoding` is None. The encodings
@@ -24,31 +24,12 @@ from jackfield.framing.base import (
     Buffer,
     Cut,
     Framing,
+    as_bytes,
     refusal_text,
-    sendable,
     too_long,
     too_long_to_send,
 )
-from jackfield.framing.text import decoded, encoded, known_encoding, refusal_in
-
-_DECODES_WHOLE = frozenset(
-    {
-        "ascii",
-        "big5",
-        "cp1252",
-        "cp932",
-        "cp949",
-        "euc_jp",
-        "euc_kr",
-        "gb18030",
-        "gb2312",
-        "gbk",
-        "iso8859-1",
-        "shift_jis",
-        "utf-8",
-    }
-)
-"""Encodings in which a run of lines may be decoded at once: no state, LF only as LF."""
+from jackfield.framing.text import FAITHFUL, decoded, encoded, known_encoding, refusal_in
 
 
 class TextLines(Framing[str]):
@@ -70,14 +51,14 @@ class TextLines(Framing[str]):
         self.encoding: Final = _checked_encoding(encoding)
         self._ending: Final = _checked_ending(ending)
         self._line_end: Final = ending
-        self._whole: Final = self.encoding in _DECODES_WHOLE
+        self._at_once: Final = self.encoding in FAITHFUL
 
     def cut(self, buffer: Buffer, start: int, searched: int) -> Cut | int:
         return cut_line(buffer, start, searched, self.max_message)
 
     def cut_all(self, data: bytes) -> tuple[list[str], int]:
         end = data.rfind(b"\n") + 1
-        if not end or not self._whole:
+        if not end or not self._at_once:
             return [], 0
         if end > self.max_message and _longest(data[:end]) > self.max_message:
             return [], 0
@@ -100,15 +81,16 @@ class TextLines(Framing[str]):
         except (AttributeError, UnicodeEncodeError):
             data = encoded(message, self.encoding)  # which says what is wrong
         if (
-            len(data) > self.max_message
+            not self._at_once
+            or len(data) > self.max_message
             or "\n" in message
             or ("\r" in message and message.endswith("\r"))
         ):
-            raise unsendable(data, self.max_message)
+            data = line_from(encoded(message, self.encoding), self.max_message)
         return data + self._ending
 
     def encode_all(self, messages: list[str]) -> bytes:
-        if not self._whole:
+        if not self._at_once:
             return super().encode_all(messages)
         ending = self._line_end
         try:
@@ -125,7 +107,7 @@ class TextLines(Framing[str]):
         return data
 
     def encode_unit(self, message: str) -> bytes:
-        return unit_of(encoded(message, self.encoding), self.max_message)
+        return unit_from(encoded(message, self.encoding), self.max_message)
 
     def refusal(self, reason: str) -> bytes:
         return self._refuse_with(refusal_in(self.encoding, reason))
@@ -163,13 +145,17 @@ class ByteLines(Framing[bytes]):
         return line_of(unit, self.max_message)
 
     def encode(self, message: bytes) -> bytes:
-        data = sendable(message, self.max_message)
-        if 0x0A in data or data[-1:] == b"\r":
-            raise unsendable(data, self.max_message)
-        return data + self._ending
+        if (
+            type(message) is bytes
+            and len(message) <= self.max_message
+            and 0x0A not in message
+            and not message.endswith(b"\r")
+        ):
+            return message + self._ending
+        return line_from(as_bytes(message), self.max_message) + self._ending
 
     def encode_unit(self, message: bytes) -> bytes:
-        return unit_of(sendable(message, self.max_message), self.max_message)
+        return unit_from(as_bytes(message), self.max_message)
 
     def refusal(self, reason: str) -> bytes:
         return self._refuse_with(refusal_text(reason).encode())
@@ -198,24 +184,24 @@ def line_of(unit: bytes, max_message: int) -> bytes:
     return line
 
 
-def unit_of(data: bytes, max_message: int) -> bytes:
-    """Give the unit that `line_of()` turns into `data`."""
-    if len(data) > max_message or data[-1:] == b"\r":
-        raise unsendable(data, max_message)
-    return data + b"\n" if data[-1:] == b"\n" else data
+def line_from(data: bytes, max_message: int) -> bytes:
+    """Give `data` back if it can be sent as one line. Raises LocalProtocolError."""
+    if 0x0A in data:
+        raise LocalProtocolError(
+            "a line holds a line ending and would arrive as two; send it line by line"
+        )
+    return unit_from(data, max_message)
 
 
-def unsendable(data: bytes, max_message: int) -> LocalProtocolError:
-    """Say why these bytes cannot be sent as one line."""
+def unit_from(data: bytes, max_message: int) -> bytes:
+    """Give the unit that `line_of()` turns into `data`. Raises LocalProtocolError."""
     if len(data) > max_message:
-        return too_long_to_send(max_message, len(data))
-    if data[-1:] == b"\r":
-        return LocalProtocolError(
+        raise too_long_to_send(max_message, len(data))
+    if data.endswith(b"\r"):
+        raise LocalProtocolError(
             "a line ends with a carriage return, which its receiver would drop; strip it first"
         )
-    return LocalProtocolError(
-        "a line holds a line ending and would arrive as two; send it line by line"
-    )
+    return data + b"\n" if data.endswith(b"\n") else data
 
 
 def _longest(lines: bytes) -> int:

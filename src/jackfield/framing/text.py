@@ -10,6 +10,16 @@ from jackfield.framing.base import refusal_text, wrong_type
 _HIDING = frozenset({"utf-7", "unicode-escape", "raw-unicode-escape", "idna", "punycode"})
 """Encodings that can spell a line ending or a delimiter in other bytes, so that it gets by."""
 
+FAITHFUL = frozenset(
+    {"ascii", "big5", "cp1252", "cp949", "gb18030", "gb2312", "gbk", "iso8859-1", "utf-8"}
+)
+"""Encodings without state, in which no two characters have the same bytes.
+
+So what is encoded decodes to the same, and LF is itself wherever it stands: a run of lines may
+be coded at once. The other encodings may do as well, but are not proven to; what is sent in
+them is looked at: Shift JIS, say, has one byte for the yen sign and the backslash.
+"""
+
 
 def known_encoding(encoding: str) -> str:
     """Give the encoding's own name. Raises ConfigurationError for one unfit for messages."""
@@ -40,7 +50,12 @@ def decoded(data: bytes, encoding: str) -> str:
 def encoded(message: str, encoding: str) -> bytes:
     """Encode one message. Raises LocalProtocolError."""
     try:
-        return message.encode(encoding)
+        data = message.encode(encoding)
+        if encoding not in FAITHFUL and data.decode(encoding) != message:
+            raise LocalProtocolError(
+                f"a message that {encoding} would make into another; use 'utf-8'"
+            )
+        return data
     except UnicodeError as error:
         raise LocalProtocolError(
             f"a message that {encoding} cannot carry ({error}); use 'utf-8'"

@@ -9,7 +9,7 @@ import pytest
 
 from jackfield import framing
 from jackfield.errors import BadMessage, ConfigurationError, LocalProtocolError, MessageTooLong
-from jackfield.framing.lines import _DECODES_WHOLE
+from jackfield.framing.text import FAITHFUL
 from jackfield.testing import check_framing
 
 TEXTS = ["", "a", "hello", "中文", "a\rb", "\tx \0", "x" * 300]
@@ -60,6 +60,7 @@ def test_the_ending_that_is_sent_can_be_chosen() -> None:
     assert framing.lines().encode("x") == b"x\n"
     assert framing.lines(ending="\r\n").encode("x") == b"x\r\n"
     assert framing.lines(None, ending="\r\n").encode(b"x") == b"x\r\n"
+    assert framing.lines(None).encode(bytearray(b"x")) == b"x\n"  # type: ignore[arg-type]
 
 
 def test_text_is_in_its_encoding() -> None:
@@ -144,6 +145,21 @@ def test_a_message_of_another_type_is_not_sent() -> None:
         framing.lines().encode(b"bytes")  # type: ignore[arg-type]
     with pytest.raises(LocalProtocolError, match="is bytes, but this one is str"):
         framing.lines(None).encode("text")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "character"), [("shift_jis", "¥"), ("euc_jp", "‾"), ("iso2022_jp", "\x1b")]
+)
+def test_a_character_that_would_arrive_as_another_is_not_sent(
+    encoding: str, character: str
+) -> None:
+    lines = framing.lines(encoding)
+
+    assert lines.decoder().feed(lines.encode("日本")) == ["日本"]
+    with pytest.raises(LocalProtocolError):
+        lines.encode(character)
+    with pytest.raises(LocalProtocolError):
+        lines.encode_unit(character)
 
 
 def test_a_character_the_encoding_lacks_is_not_sent() -> None:
@@ -231,7 +247,7 @@ def test_gbk_and_utf_8_are_among_the_encodings_taken() -> None:
     assert {"utf-8", "gbk", "gb18030", "big5", "shift_jis", "iso8859-1"} <= set(usable())
 
 
-@pytest.mark.parametrize("encoding", sorted(_DECODES_WHOLE))
+@pytest.mark.parametrize("encoding", sorted(FAITHFUL))
 def test_lines_decoded_at_once_are_those_decoded_one_by_one(encoding: str) -> None:
     assert codecs.lookup(encoding).name == encoding
     chance = random.Random(1)

@@ -35,6 +35,22 @@ def test_errors_say_what_is_wrong_in_one_line() -> None:
         text.encoded(b"", "ascii")  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("encoding", sorted(text.FAITHFUL))
+def test_what_is_called_faithful_decodes_to_what_was_encoded(encoding: str) -> None:
+    known = "".join(map(chr, range(0x20000))).encode(encoding, "ignore").decode(encoding)
+
+    assert len(known) > 100
+    assert len(set(known)) == len(known)
+    for character in known:
+        assert character.encode(encoding).decode(encoding) == character
+
+
+def test_what_would_arrive_as_another_is_not_sent() -> None:
+    with pytest.raises(LocalProtocolError, match="shift_jis would make into another"):
+        text.encoded("¥", "shift_jis")
+    assert text.encoded("日本", "shift_jis") == "日本".encode("shift_jis")
+
+
 def test_a_refusal_has_only_characters_of_its_encoding() -> None:
     assert text.refusal_in("gbk", "满😀") == "error: 满?"
     assert text.refusal_in("utf-8", "\udc80") == "error: ?"
