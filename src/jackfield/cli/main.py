@@ -1,0 +1,91 @@
+"""All commands by name, and what becomes of an error.
+
+The rules this file owns:
+
+1. A command is loaded when it runs, so that the others cost nothing.
+2. An error is one line on standard error that says what to do, never a traceback. Exit status:
+   0 done, 1 failed, 2 asked for in a way that cannot be, 130 ended by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+
+from jackfield.errors import ConfigurationError, EndpointError, JackfieldError
+from jackfield.logs import printable
+from jackfield.version import __version__
+
+COMMANDS = {
+    "serve": "Serve one service, ready-made or your own.",
+    "up": "Start the small services on this machine.",
+}
+"""Each is a function of its own name in a module of its own name beside this one."""
+
+
+class Commands(click.Group):
+    """A group whose commands are loaded when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        found: click.Command = getattr(import_module(f"jackfield.cli.{cmd_name}"), cmd_name)
+        return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            close = difflib.get_close_matches(args[0], COMMANDS, 1)
+            hint = f"; did you mean {close[0]}?" if close else f"; there are {', '.join(COMMANDS)}"
+            raise click.UsageError(f"there is no command {args[0]!r}{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(
+    cls=Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Example:  jackfield serve echo tcp://127.0.0.1:9999",
+)
+@click.version_option(__version__, prog_name="jackfield", message="%(prog)s %(version)s")
+@click.pass_context
+def jackfield(ctx: click.Context) -> int:
+    """Sockets, plugged in: serve, reach and watch services on any transport."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+        return 2
+    return 0
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command with these arguments; give its exit status."""
+    try:
+        status = jackfield.main(list(arguments), prog_name="jackfield", standalone_mode=False)
+    except click.UsageError as error:
+        path = error.ctx.command_path if error.ctx else "jackfield"
+        return _fail(f"{path}: {error.format_message()} (see {path} --help)", 2)
+    except click.ClickException as error:
+        return _fail(f"jackfield: {error.format_message()}", 1)
+    except click.Abort:
+        return 130
+    except JackfieldError as error:
+        usage = isinstance(error, (ConfigurationError, EndpointError))
+        return _fail(f"jackfield: {error}", 2 if usage else 1)
+    return status if isinstance(status, int) else 0
+
+
+def _fail(text: str, status: int) -> int:
+    print(printable(text), file=sys.stderr)  # noqa: T201  click's echo would write to a closed one
+    return status

@@ -1,0 +1,188 @@
+"""`jackfield serve`: one service, ready-made or your own."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any, cast
+
+import click
+from click.shell_completion import CompletionItem
+
+from jackfield.cli.values import duration
+from jackfield.endpoints import Endpoint, Transport, parse
+from jackfield.errors import ConfigurationError, JackfieldError
+from jackfield.events import Events
+from jackfield.framing.names import parse as parse_framing
+from jackfield.logs import Log
+from jackfield.net.binding import listen_fds
+from jackfield.server import MODELS, ModelName, Server
+from jackfield.service import READY, Service, find
+from jackfield.serving import run
+
+
+def _complete_service(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    del ctx, param
+    return [CompletionItem(name) for name in READY if name.startswith(incomplete)]
+
+
+@click.command(
+    epilog="""Examples:
+
+    \b
+      jackfield serve echo tcp://127.0.0.1:9999 udp://127.0.0.1:9999
+      jackfield serve greet tcp://127.0.0.1:9999 --model threads --delay 1s --show
+      jackfield serve menu unix:///tmp/menu.sock --language zh
+      jackfield serve mine:service tcp://127.0.0.1:9999
+
+    Ctrl-C stops it: nobody new is let in, and those there have five seconds to finish."""
+)
+@click.argument("service", required=False, shell_complete=_complete_service)
+@click.argument("endpoints", metavar="ENDPOINT...", nargs=-1)
+@click.option(
+    "--model",
+    type=click.Choice(list(MODELS)),
+    metavar="NAME",
+    default="asyncio",
+    show_default=True,
+    help="Where handlers run: asyncio, threads, processes or inline.",
+)
+@click.option(
+    "--framing",
+    metavar="NAME",
+    help="How bytes are cut into messages, in place of the service's own: raw, lines, "
+    "lines:gbk, length:4, netstring, json, ...",
+)
+@click.option(
+    "--max-connections",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Connections in total; past it a new one is told so and closed.",
+)
+@click.option(
+    "--max-connections-per-ip",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Connections from one address.",
+)
+@click.option("--cert", metavar="FILE", help="Certificate for tls:// endpoints, with its chain.")
+@click.option("--key", metavar="FILE", help="Its private key, unless it is in the same file.")
+@click.option("--ca", metavar="FILE", help="Authorities; clients must show a certificate of one.")
+@click.option("--once", is_flag=True, help="Answer once, then close.")
+@click.option(
+    "--delay", metavar="TIME", callback=duration, help="Wait before each answer: 1s, 250ms."
+)
+@click.option("--file", metavar="FILE", help="menu: the menu, in TOML.")
+@click.option("--language", metavar="en|zh", help="menu: of the built-in menu.")
+@click.option("--protocol", metavar="daytime|time", help="time: RFC 867 or RFC 868.")
+@click.option("--show", is_flag=True, help="Show the messages.")
+@click.option("--json", "as_json", is_flag=True, help="Tell what happens as JSON, a line each.")
+@click.option("-v", "--verbose", is_flag=True, help="Tell more.")
+def serve(
+    *,
+    service: str | None,
+    endpoints: tuple[str, ...],
+    model: str,
+    framing: str | None,
+    max_connections: int | None,
+    max_connections_per_ip: int | None,
+    cert: str | None,
+    key: str | None,
+    ca: str | None,
+    show: bool,
+    as_json: bool,
+    verbose: bool,
+    **options: Any,
+) -> None:
+    """Serve SERVICE at one or more endpoints, until Ctrl-C.
+
+    SERVICE is one of these, or your own as package.module:service (the current folder is looked
+    in too):
+
+    \b
+      echo   sends back what comes
+      upper  sends it back in upper case
+      greet  answers each NAME with Hello, NAME!
+      menu   a numbered menu
+      time   what the clock says
+      room   what one sends, all others hear
+
+    An ENDPOINT is a URL: tcp://127.0.0.1:9999, tls://, udp://, unix:///PATH, unix+dgram:,
+    unix+seqpacket:, fd://3. Port 0 takes any free one. Without an ENDPOINT the sockets that
+    systemd has passed are served.
+    """  # noqa: D301  click takes the character itself
+    if service is None:
+        raise click.UsageError(f"which service? there are {', '.join(READY)}, and your own")
+    given = {name: value for name, value in options.items() if value not in {None, False}}
+    chosen = parse_framing(framing) if framing else None
+    if chosen is not None and service in READY:
+        given["framing"] = chosen
+    found = _find(service, given, verbose=verbose)
+    limits = found.limits
+    if max_connections is not None:
+        limits = replace(limits, connections=max_connections)
+    if max_connections_per_ip is not None:
+        limits = replace(limits, connections_per_source=max_connections_per_ip)
+    where = _with_files([parse(url) for url in endpoints] or listen_fds(), cert, key, ca)
+    if not where:
+        raise click.UsageError(
+            f"where? for example: jackfield serve {service} tcp://127.0.0.1:9999"
+        )
+    events = Events()
+    Log(sys.stdout, messages=show, as_json=as_json, verbose=verbose).follow(events)
+    server = Server(
+        found,
+        *where,
+        model=cast("ModelName", model),
+        limits=limits,
+        framing=chosen,
+        events=events,
+    )
+    if verbose:
+        used = chosen or found.framing
+        text = f"{found.name}, framing {used.name}, model {model}, process {os.getpid()}"
+        click.echo(text, err=True)
+    run(server, connect_framing=framing or "")
+
+
+def _find(name: str, options: dict[str, Any], *, verbose: bool) -> Service[Any]:
+    """Get the service; one's own may fail in any way while it is loaded."""
+    if ":" not in name:
+        return find(name, **options)
+    sys.path.insert(0, os.getcwd())  # noqa: PTH109  sys.path holds strings
+    try:
+        return find(name, **options)
+    except JackfieldError:
+        raise
+    except Exception as error:
+        if verbose:
+            traceback.print_exc()
+        text = f"{name}: loading it failed: {type(error).__name__}: {error}"
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        raise ConfigurationError(
+            f"{text} ({where.filename}, line {where.lineno}; -v shows the traceback)"
+        ) from error
+
+
+def _with_files(
+    endpoints: Iterable[Endpoint], cert: str | None, key: str | None, ca: str | None
+) -> list[Endpoint]:
+    """Put the certificate's files into the endpoints that take them."""
+    found = []
+    used = not (cert or key or ca)
+    for endpoint in endpoints:
+        if endpoint.transport is Transport.TLS:
+            used = True
+            had = endpoint.options
+            files = replace(had, cert=cert or had.cert, key=key or had.key, ca=ca or had.ca)
+            found.append(replace(endpoint, options=files))
+        else:
+            found.append(endpoint)
+    if not used:
+        raise click.UsageError("--cert, --key and --ca are for tls:// endpoints; there is none")
+    return found

@@ -1,0 +1,21 @@
+"""Kinds of values that several commands take."""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h)?")
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def duration(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    """Give the seconds of a time such as 1s, 250ms or 2m; without a unit it is in seconds."""
+    if value is None:
+        return None
+    found = _DURATION.fullmatch(value.strip())
+    if found is None:
+        raise click.BadParameter(f"{value!r} is no time; write 1s, 250ms or 2m", ctx, param)
+    number, unit = found.groups()
+    return float(number) * _UNITS[unit or "s"]
