@@ -91,7 +91,8 @@ class Log:
         """
 
         def write(event: Event) -> None:
-            self._write(event, name)
+            if self._as_json or not _goes_without_saying(event, name):
+                self._write(event, name)
 
         events.subscribe(Event, write)
         if self._messages:
@@ -122,24 +123,30 @@ class Log:
         return "\n".join([head, *(f"    {line}" for line in more)])
 
 
+def _goes_without_saying(event: Event, name: str) -> bool:
+    """Whether an event is no news: nobody is there to wait for, or one of many has stopped."""
+    if isinstance(event, Draining):
+        return event.connections == 0
+    return isinstance(event, Stopped) and bool(name)
+
+
 def describe(event: Event, *, verbose: bool = False) -> tuple[str, str, list[str]]:
     """Give an event in words: a verb, the rest of the line, and lines that follow it."""
     verb, words = _WORDS.get(type(event), (type(event).__name__.lower(), _nothing_more))
     text, *more = words(event).splitlines() or [""]
     if verbose and isinstance(event, ConnectionEnded):
-        text += f"; {event.bytes_received} bytes in, {event.bytes_sent} out"
+        text += f" ({event.bytes_received} bytes and {event.bytes_sent} bytes)"
     return verb, printable(text), [printable(line) for line in more]
 
 
 def _went(event: ConnectionEnded) -> str:
-    counts = f"{event.messages_received} in, {event.messages_sent} out"
-    text = f"{_who(event.peer, event.endpoint)}; {counts}"
-    return f"{text}; {_one_line(event.reason)}" if event.reason else text
+    text = _who(event.peer, event.endpoint)
+    if event.reason:
+        text = f"{text}: {_one_line(event.reason)}"
+    return f"{text}; received {event.messages_received}, sent {event.messages_sent}"
 
 
 def _stopping(event: Draining) -> str:
-    if not event.connections:
-        return ""
     left = _count(event.connections, "connection")
     return f"{left} left, with {event.deadline:g} s to finish; Ctrl-C again cuts it short"
 

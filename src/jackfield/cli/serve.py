@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, cast
 
 import click
 from click.shell_completion import CompletionItem
 
-from jackfield.cli.values import duration
-from jackfield.endpoints import Endpoint, Transport, parse
+from jackfield.cli.values import duration, with_files
+from jackfield.endpoints import parse
 from jackfield.errors import ConfigurationError, JackfieldError
 from jackfield.events import Events
 from jackfield.framing.names import parse as parse_framing
@@ -128,11 +127,9 @@ def serve(
         limits = replace(limits, connections=max_connections)
     if max_connections_per_ip is not None:
         limits = replace(limits, connections_per_source=max_connections_per_ip)
-    where = _with_files([parse(url) for url in endpoints] or listen_fds(), cert, key, ca)
+    where = with_files([parse(url) for url in endpoints] or listen_fds(), cert, key, ca)
     if not where:
-        raise click.UsageError(
-            f"where? for example: jackfield serve {service} tcp://127.0.0.1:9999"
-        )
+        raise click.UsageError("where? an endpoint is missing, for example tcp://127.0.0.1:9999")
     events = Events()
     Log(sys.stdout, messages=show, as_json=as_json, verbose=verbose).follow(events)
     server = Server(
@@ -167,22 +164,3 @@ def _find(name: str, options: dict[str, Any], *, verbose: bool) -> Service[Any]:
         raise ConfigurationError(
             f"{text} ({where.filename}, line {where.lineno}; -v shows the traceback)"
         ) from error
-
-
-def _with_files(
-    endpoints: Iterable[Endpoint], cert: str | None, key: str | None, ca: str | None
-) -> list[Endpoint]:
-    """Put the certificate's files into the endpoints that take them."""
-    found = []
-    used = not (cert or key or ca)
-    for endpoint in endpoints:
-        if endpoint.transport is Transport.TLS:
-            used = True
-            had = endpoint.options
-            files = replace(had, cert=cert or had.cert, key=key or had.key, ca=ca or had.ca)
-            found.append(replace(endpoint, options=files))
-        else:
-            found.append(endpoint)
-    if not used:
-        raise click.UsageError("--cert, --key and --ca are for tls:// endpoints; there is none")
-    return found

@@ -17,7 +17,7 @@ import click
 from jackfield.endpoints import Endpoint, Transport
 from jackfield.errors import AddressInUse, ConfigurationError
 from jackfield.events import Events
-from jackfield.logs import Log
+from jackfield.logs import Log, wants_colour
 from jackfield.net import files
 from jackfield.server import Server
 from jackfield.service import find
@@ -53,6 +53,7 @@ def up(*, show: bool, verbose: bool) -> None:
     """
     log = Log(sys.stdout, messages=show, verbose=verbose)
     run_until_signal(_Panel(log).start)
+    click.echo("Stopped.")
 
 
 @dataclass
@@ -125,14 +126,16 @@ def _show(servers: dict[str, Server[Any]]) -> None:
     connect = f"{_command()} connect"
     has_nc = shutil.which("nc") is not None
     width = max(map(len, SMALL.values()))
-    click.echo(f"Jackfield {__version__}: small services, for this machine alone. Ctrl-C stops.\n")
+    title = click.style(f"Jackfield {__version__}", bold=True)
+    text = f"{title}: small services, for this machine alone. Ctrl-C stops.\n"
+    click.echo(text, color=wants_colour(sys.stdout))
     for name, server in servers.items():
         at = server.endpoints[0]
         line = f"nc {at.host} {at.port}" if has_nc else f"{connect} {at}"
         click.echo(f"  {name:6} {SMALL[name]:{width}}   {line}")
     echo = servers["echo"].endpoints
     click.echo("\nEach of them also by UDP, and on a UNIX socket of its name:\n")
-    for endpoint in echo[0:]:
+    for endpoint in echo:
         click.echo(f"  {connect} {endpoint}")
     click.echo()
 
