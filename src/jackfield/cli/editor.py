@@ -2,7 +2,7 @@
 
 The rules this file owns:
 
-1. Bytes of a terminal become keys: characters in UTF-8, controls, and the escape sequences of
+1. Bytes of a terminal become keys: characters, controls, and the escape sequences of
    ECMA-48 that terminals send for other keys. What means nothing here is dropped.
 2. Keys do what readline's emacs mode does with them; Ctrl-D in an empty line is the end.
 3. The line is shown in one row, however long it is: the part around the cursor.
@@ -40,10 +40,11 @@ class Signal(Enum):
 class LineEditor:
     """The line at the foot of a terminal.
 
+    encoding: the terminal's.
     prompt: what stands before it; its owner sets it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, encoding: str = "utf-8") -> None:
         self.prompt = ""
         self._text = ""
         self._cursor = 0
@@ -51,7 +52,7 @@ class LineEditor:
         self._at = 0  # where in the history; its length for the line being typed
         self._kept = ""  # the line being typed, while an older one is shown
         self._killed = ""
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._decoder = codecs.getincrementaldecoder(encoding)("replace")
         self._keys = ""  # typed, and not understood yet
 
     @property

@@ -1,0 +1,61 @@
+"""Standard input and output as bytes: calls that may block, with the system's errors in words."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import sys
+
+from jackfield.errors import LocalError
+from jackfield.net.oserrors import code
+
+STDIN, STDOUT, STDERR = 0, 1, 2
+
+_NAMES = {STDIN: "standard input", STDOUT: "standard output", STDERR: "standard error"}
+
+
+def is_open(fd: int) -> bool:
+    """Whether the process was started with this descriptor open.
+
+    One that was not may be anything by now, a socket for example, and must be left alone.
+    """
+    return (sys.__stdin__, sys.__stdout__, sys.__stderr__)[fd] is not None
+
+
+def read(fd: int, size: int) -> bytes:
+    """Wait for bytes and give them; b"" at the end. Raises LocalError.
+
+    A terminal that has hung up has ended.
+    """
+    while is_open(fd):
+        try:
+            return os.read(fd, size)
+        except BlockingIOError:  # whoever started us shares it, and made it so
+            select.select([fd], [], [])
+        except OSError as error:
+            if error.errno == errno.EIO:
+                break
+            raise _failed(fd, "read", error) from error
+    return b""
+
+
+def write(fd: int, data: bytes) -> bool:
+    """Write all of it; False when nobody reads that any more. Raises LocalError."""
+    rest = memoryview(data)
+    while rest:
+        if not is_open(fd):
+            return False
+        try:
+            rest = rest[os.write(fd, rest) :]
+        except BlockingIOError:
+            select.select([], [fd], [])
+        except OSError as error:
+            if error.errno in {errno.EPIPE, errno.EIO}:
+                return False
+            raise _failed(fd, "written", error) from error
+    return True
+
+
+def _failed(fd: int, done: str, error: OSError) -> LocalError:
+    return LocalError(f"{_NAMES[fd]} cannot be {done}: {error.strerror or error} ({code(error)})")
