@@ -16,10 +16,11 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any, TextIO
 
+from jackfield.endpoints import DEFAULT_OPTIONS, Endpoint
 from jackfield.events import (
     AcceptPaused,
     AcceptResumed,
@@ -157,7 +158,7 @@ def _nothing_more(event: Event) -> str:
 
 
 _WORDS: dict[type[Event], tuple[str, Callable[[Any], str]]] = {
-    Listening: ("listening", lambda e: f"on {e.endpoint}"),
+    Listening: ("listening", lambda e: f"on {_at(e.endpoint)}"),
     ConnectionOpened: ("came", lambda e: _who(e.peer, e.endpoint)),
     ConnectionEnded: ("went", _went),
     MessageReceived: ("received", lambda e: shown(e.message)),
@@ -167,10 +168,10 @@ _WORDS: dict[type[Event], tuple[str, Callable[[Any], str]]] = {
     ChildLost: ("lost", lambda e: f"process {e.process} and {e.peer or 'nobody'}: {e.reason}"),
     DatagramsDropped: (
         "dropped",
-        lambda e: f"{_count(e.count, 'datagram')} at {e.endpoint}: {e.reason}",
+        lambda e: f"{_count(e.count, 'datagram')} at {_at(e.endpoint)}: {e.reason}",
     ),
-    AcceptPaused: ("paused", lambda e: f"{e.endpoint}: {e.reason}; it goes on by itself"),
-    AcceptResumed: ("resumed", lambda e: f"{e.endpoint}: peers are accepted again"),
+    AcceptPaused: ("paused", lambda e: f"{_at(e.endpoint)}: {e.reason}; it goes on by itself"),
+    AcceptResumed: ("resumed", lambda e: f"{_at(e.endpoint)}: peers are accepted again"),
     Warned: ("warning", lambda e: str(e.text)),
     Draining: ("stopping", _stopping),
     Cut: ("cut", lambda e: f"at the deadline: {', '.join(e.peers)}"),
@@ -237,9 +238,14 @@ def wants_colour(stream: TextIO) -> bool:
     return isatty()
 
 
-def _who(peer: str, endpoint: object) -> str:
+def _at(endpoint: Endpoint) -> Endpoint:
+    """Leave out the options, which are long and no part of where it is."""
+    return replace(endpoint, options=DEFAULT_OPTIONS)
+
+
+def _who(peer: str, endpoint: Endpoint) -> str:
     """Name a peer; one of a UNIX socket or in memory mostly has no name of its own."""
-    return f"somebody on {endpoint}" if peer.endswith((":", "://")) else peer
+    return f"somebody on {_at(endpoint)}" if peer.endswith((":", "://")) else peer
 
 
 def _one_line(text: str) -> str:
