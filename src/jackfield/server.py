@@ -119,9 +119,10 @@ class Server(Generic[M]):
                 if endpoint.transport is Transport.MEMORY:
                     self._listen_in_memory(endpoint)
                     continue
-                for bound in await self._bind(endpoint):
-                    self._bound.append(bound)
-                    self._listen(bound, endpoint)
+                bound = await self._bind(endpoint)
+                self._bound += bound
+                for one in bound:
+                    self._listen(one, endpoint)
             self._model.check(tuple(self.endpoints))
             await self._model.start()
         except BaseException:
@@ -305,6 +306,8 @@ class Server(Generic[M]):
                     listener.next()
                 else:
                     listener.resume()
+                if self._full:  # a datagram that waited has taken the place
+                    break
         self._see_if_quiet()
 
     def _child_done(self, source: str) -> Any:

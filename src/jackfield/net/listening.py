@@ -90,9 +90,6 @@ class Listener:
         if self._timer is None:
             self._start_reading()
 
-    def next(self) -> None:
-        """A handler has become free."""
-
     def drain(self) -> None:
         """Accept nobody any more."""
         self.suspend()
