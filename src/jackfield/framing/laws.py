@@ -32,7 +32,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _SEED = 7
-_MUTANTS = 300
+_MUTANTS = 150
 _EVERY_CUT = 1024
 """Bytes up to which each place of a stream is tried as the cut; past it some are."""
 

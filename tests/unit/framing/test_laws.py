@@ -457,6 +457,10 @@ def test_there_must_be_an_example() -> None:
         check_framing(Right(), [])
 
 
+def test_a_long_stream_is_cut_at_some_of_its_places() -> None:
+    check_framing(framing.length_prefixed(2, max_message=2000), [b"x" * 2000], frame=64)
+
+
 def test_one_message_of_one_byte_is_enough() -> None:
     check_framing(framing.fixed(1), [b"x"])
 

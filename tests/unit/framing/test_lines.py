@@ -31,8 +31,10 @@ def usable() -> list[str]:
     return sorted(found)
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "gbk", "iso2022_jp", "hz"])
-@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+@pytest.mark.parametrize(
+    ("encoding", "ending"),
+    [("utf-8", "\n"), ("utf-8", "\r\n"), ("gbk", "\n"), ("iso2022_jp", "\n"), ("hz", "\r\n")],
+)
 def test_text_keeps_the_laws(encoding: str, ending: Literal["\n", "\r\n"]) -> None:
     lines = framing.lines(encoding, max_message=512, ending=ending)
 
