@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from jackfield.net.crossing import BlockingConnection
     from jackfield.rooms import Room
     from jackfield.server import Server
-    from jackfield.serving import serve
     from jackfield.service import Service
+    from jackfield.serving import serve
 
 __all__ = [
     "BlockingConnection",
