@@ -18,14 +18,16 @@ from jackfield.cli.terminal import Terminal, is_at_terminal
 from jackfield.cli.values import duration
 from jackfield.client import TIMEOUT
 from jackfield.client import connect as dial
-from jackfield.endpoints import Endpoint, parse
+from jackfield.endpoints import Endpoint, Transport, parse
 from jackfield.errors import (
+    ConfigurationError,
     ConnectionEnded,
     EndOfStream,
     LocalError,
     LocalProtocolError,
     PeerLost,
     ReceiveTimeout,
+    RemoteProtocolError,
 )
 from jackfield.framing.base import Framing
 from jackfield.framing.names import parse as parse_framing
@@ -148,6 +150,8 @@ def connect(
     Exit status: 0 when the other side has ended, 1 when it failed, 2 for wrong usage.
     """
     where = with_files(parse(endpoint), cert, key, ca)
+    if where.transport is Transport.MEMORY:
+        raise ConfigurationError(f"{where}: memory: is inside one process; use another transport")
     chosen = parse_framing(framing)
     if isinstance(chosen, Raw) and where.keeps_boundaries:
         chosen = Raw(LARGEST_RECEIVED)
@@ -174,6 +178,9 @@ async def _connect(wishes: Wishes) -> int:
             status = await _at_terminal(conn, wishes)
         else:
             status = await _in_pipe(conn, wishes)
+    except (ConnectionEnded, RemoteProtocolError) as error:
+        conn.close_soon()
+        raise type(error)(f"{wishes.endpoint}: {error}") from error
     except BaseException:
         conn.close_soon()
         raise
@@ -201,7 +208,7 @@ async def _once(conn: Connection[Any], wishes: Wishes) -> int:
     except ReceiveTimeout as error:
         raise type(error)(f"{wishes.endpoint}: no answer within {wishes.timeout:g} s") from None
     except EndOfStream:
-        raise PeerLost(f"{wishes.endpoint}: the other side has ended without an answer") from None
+        raise PeerLost("the other side has ended without an answer") from None
     data = incoming.exact(answer) + incoming.end().encode()
     if _is_shown() and not data.endswith(b"\n"):
         data += b"\n"

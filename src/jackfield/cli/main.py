@@ -23,6 +23,7 @@ from jackfield.version import __version__
 COMMANDS = {
     "serve": "Serve one service, ready-made or your own.",
     "connect": "A terminal on any endpoint; exact bytes in a pipe.",
+    "talk": "Two people, one line: over TCP, UDP, UNIX or TLS.",
     "up": "Start the small services on this machine.",
 }
 """Each is a function of its own name in a module of its own name beside this one."""

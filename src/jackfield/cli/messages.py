@@ -15,6 +15,7 @@ from __future__ import annotations
 import codecs
 from typing import Any
 
+from jackfield.cli.pipes import output_encoding
 from jackfield.cli.visible import escaped
 from jackfield.errors import LocalProtocolError, RemoteProtocolError
 from jackfield.framing.base import Framing
@@ -47,8 +48,9 @@ class Outgoing:
         if self._hexadecimal and line.startswith("0x"):
             data = _from_hexadecimal(line)
             return self._message(data) if not self._raw else data
-        data = line.encode("utf-8", "surrogateescape")
-        return data + b"\n" if self._raw else self._message(data)
+        if self._raw:
+            return f"{line}\n".encode(output_encoding(), "backslashreplace")
+        return self._message(line.encode("utf-8", "backslashreplace"))
 
     def read(self, line: bytes) -> Any:
         """Make a message of a line read from a file or a pipe. Raises LocalProtocolError."""
@@ -98,7 +100,7 @@ class Incoming:
         self._stream = isinstance(framing, Raw)
         self._shown = shown
         self._hexadecimal = hexadecimal
-        self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+        self._decoder = codecs.getincrementaldecoder(output_encoding())("backslashreplace")
         self._held = ""  # a carriage return that may belong to a line ending
         self._offset = 0
 
@@ -113,7 +115,7 @@ class Incoming:
     def exact(self, message: Any) -> bytes:
         """Give what to write of a message to a pipe."""
         if self._shown or self._hexadecimal:
-            return self.text(message).encode("utf-8", "replace")
+            return self.text(message).encode(output_encoding(), "backslashreplace")
         return bytes(message) if self._stream else self._line(message)
 
     def end(self) -> str:

@@ -11,6 +11,7 @@ The rules this file owns:
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable
 from queue import SimpleQueue
@@ -26,6 +27,16 @@ CHUNK = 64 * 1024
 
 MAX_LINE = 1024 * 1024
 """Bytes in a line of input; a framing's own bound is mostly less."""
+
+
+def input_encoding() -> str:
+    """Give the encoding that text on standard input has here."""
+    return sys.__stdin__.encoding if sys.__stdin__ else "utf-8"
+
+
+def output_encoding() -> str:
+    """Give the encoding that text on standard output is to have here."""
+    return sys.__stdout__.encoding if sys.__stdout__ else "utf-8"
 
 
 class OutputClosed(Exception):

@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from jackfield.cli.editor import LineEditor, Signal
-from jackfield.cli.pipes import Worker
+from jackfield.cli.pipes import Worker, input_encoding, output_encoding
 from jackfield.logs import wants_colour
 from jackfield.net import stdio
 
@@ -55,8 +55,8 @@ class Terminal:
         self.prompt = prompt
         self._echo = echo
         self._partial = ""
-        self._editor = LineEditor(sys.__stdin__.encoding if sys.__stdin__ else "utf-8")
-        self._encoding = sys.__stdout__.encoding if sys.__stdout__ else "utf-8"
+        self._editor = LineEditor(input_encoding())
+        self._encoding = output_encoding()
         self._colour = sys.__stdout__ is not None and wants_colour(sys.__stdout__)
         self._lines: deque[str | None] = deque()
         self._changed = asyncio.Event()

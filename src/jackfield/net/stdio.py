@@ -23,6 +23,19 @@ def is_open(fd: int) -> bool:
     return (sys.__stdin__, sys.__stdout__, sys.__stderr__)[fd] is not None
 
 
+def hold_closed() -> None:
+    """Fill the descriptors this process was started without, so that no socket gets their numbers.
+
+    Event loops take those for standard input and output, and may refuse to close them.
+    """
+    for fd in (STDIN, STDOUT, STDERR):
+        if not is_open(fd):
+            try:
+                os.fstat(fd)
+            except OSError:
+                os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
+
+
 def read(fd: int, size: int) -> bytes:
     """Wait for bytes and give them; b"" at the end. Raises LocalError.
 

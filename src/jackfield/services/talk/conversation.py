@@ -8,14 +8,21 @@ from typing import Protocol as Interface
 from jackfield.errors import EndOfStream, JackfieldError, LocalProtocolError
 from jackfield.net.connection import Connection
 from jackfield.services.talk import wire
-from jackfield.services.talk.events import Event
+from jackfield.services.talk.events import Event, Heard, PeerLeft
 from jackfield.services.talk.protocol import Protocol
+
+LEAVING_WORDS = frozenset({"quit", "exit", "q", "bye"})
 
 AFTER_END = 1.0
 """Seconds for which a caller still answers, by datagrams, a peer that has said goodbye."""
 
 LAST_WORDS = 0.5
 """Seconds for which a plain peer's stream is read after this side has ended."""
+
+
+def is_leaving(text: str) -> bool:
+    """Whether one says with these words that one leaves."""
+    return text.strip().lower() in LEAVING_WORDS
 
 
 class Person(Interface):
@@ -32,6 +39,9 @@ class Person(Interface):
 
     def show(self, event: Event) -> None:
         """Show what has happened."""
+
+    def said(self, text: str) -> None:
+        """Show a line of this person's own."""
 
     def not_sent(self, text: str, reason: str) -> None:
         """Tell that a line was not sent, and why."""
@@ -117,6 +127,8 @@ class Conversation:
             self.protocol.say(text, self._loop.time())
         except LocalProtocolError as error:
             self._person.not_sent(text, str(error))
+        else:
+            self._person.said(text)
         self._go_on()
 
     def leave(self) -> None:
@@ -139,8 +151,15 @@ class Conversation:
         for data in protocol.outgoing():
             if not self._conn.post(data) and not self._conn.is_over:
                 protocol.ended("it does not read what it is sent", self._loop.time())
+        farewell = False
         for event in protocol.events():
             self._person.show(event)
+            if isinstance(event, Heard) and not protocol.is_confirming:
+                farewell = farewell or is_leaving(event.text)
+        if farewell and not protocol.over:  # a plain peer has no other way to say it
+            self._person.show(PeerLeft())
+            self.leave()
+            return
         if self._timer is not None:
             self._timer.cancel()
         deadline = protocol.deadline()

@@ -15,9 +15,8 @@ from collections import OrderedDict
 
 from jackfield.errors import ConnectionEnded, RemoteProtocolError
 from jackfield.net.connection import Connection
-from jackfield.services.speech import is_leaving
 from jackfield.services.talk import wire
-from jackfield.services.talk.conversation import Conversation, Person, tell_busy
+from jackfield.services.talk.conversation import Conversation, Person, is_leaving, tell_busy
 from jackfield.services.talk.protocol import Protocol, answer_to_stranger
 
 REMEMBERED = 16
@@ -96,7 +95,7 @@ class Line:
                 await self._somebody.wait()
             text = await self._person.line()
             now = self._current
-            if text is None or is_leaving(text) or text.strip().lower() == "bye":
+            if text is None or is_leaving(text):
                 if now is not None:
                     now.leave()
                     await now.over.wait()
