@@ -134,16 +134,21 @@ def _goes_without_saying(event: Event, name: str) -> bool:
 def describe(event: Event, *, verbose: bool = False) -> tuple[str, str, list[str]]:
     """Give an event in words: a verb, the rest of the line, and lines that follow it."""
     verb, words = _WORDS.get(type(event), (type(event).__name__.lower(), _nothing_more))
-    text, *more = words(event).splitlines() or [""]
+    text = words(event)
+    more: list[str] = []
+    if isinstance(event, HandlerFailed):
+        more = event.traceback.splitlines()
+    elif isinstance(event, Warned):
+        text, *more = text.splitlines() or [""]
     if verbose and isinstance(event, ConnectionEnded):
-        text += f" ({event.bytes_received} bytes and {event.bytes_sent} bytes)"
+        text += f" ({event.bytes_received} and {event.bytes_sent} bytes)"
     return verb, printable(text), [printable(line) for line in more]
 
 
 def _went(event: ConnectionEnded) -> str:
     text = _who(event.peer, event.endpoint)
     if event.reason:
-        text = f"{text}: {_one_line(event.reason)}"
+        text = f"{text}: {event.reason}"
     return f"{text}; received {event.messages_received}, sent {event.messages_sent}"
 
 
@@ -163,8 +168,8 @@ _WORDS: dict[type[Event], tuple[str, Callable[[Any], str]]] = {
     ConnectionEnded: ("went", _went),
     MessageReceived: ("received", lambda e: shown(e.message)),
     MessageSent: ("sent", lambda e: shown(e.message)),
-    Refused: ("refused", lambda e: f"{_who(e.peer, e.endpoint)}: {_one_line(e.reason)}"),
-    HandlerFailed: ("failed", lambda e: f"its handler, by {_one_line(e.error)}\n{e.traceback}"),
+    Refused: ("refused", lambda e: f"{_who(e.peer, e.endpoint)}: {e.reason}"),
+    HandlerFailed: ("failed", lambda e: f"its handler, by {e.error}"),
     ChildLost: ("lost", lambda e: f"process {e.process} and {e.peer or 'nobody'}: {e.reason}"),
     DatagramsDropped: (
         "dropped",
@@ -246,11 +251,6 @@ def _at(endpoint: Endpoint) -> Endpoint:
 def _who(peer: str, endpoint: Endpoint) -> str:
     """Name a peer; one of a UNIX socket or in memory mostly has no name of its own."""
     return f"somebody on {_at(endpoint)}" if peer.endswith((":", "://")) else peer
-
-
-def _one_line(text: str) -> str:
-    """Keep what others may have chosen to one line."""
-    return "\\n".join(text.splitlines())
 
 
 def _count(number: int, what: str) -> str:

@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+import io
+import json
+import re
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from jackfield import events as happenings
+from jackfield.endpoints import parse
+from jackfield.events import Event, Events, MessageReceived, MessageSent
+from jackfield.logs import MOST_SHOWN, Log, describe, printable, record, shown, wants_colour
+
+TCP = parse("tcp://127.0.0.1:9999?nodelay=on")
+UNIX = parse("unix:///run/x.sock")
+PEER = "tcp://127.0.0.1:50000"
+
+LINES = [
+    (happenings.Listening(TCP), "listening on tcp://127.0.0.1:9999"),
+    (happenings.ConnectionOpened(7, TCP, PEER), "#7   came      tcp://127.0.0.1:50000"),
+    (
+        happenings.ConnectionOpened(7, UNIX, "unix:"),
+        "#7   came      somebody on unix:///run/x.sock",
+    ),
+    (
+        happenings.ConnectionEnded(7, TCP, PEER, "", 10, 20, 1, 2),
+        "#7   went      tcp://127.0.0.1:50000; received 1, sent 2",
+    ),
+    (
+        happenings.ConnectionEnded(7, TCP, PEER, "it left", 10, 20, 1, 2),
+        "#7   went      tcp://127.0.0.1:50000: it left; received 1, sent 2",
+    ),
+    (happenings.Refused(TCP, PEER, "full"), "refused   tcp://127.0.0.1:50000: full"),
+    (
+        happenings.HandlerFailed(
+            7, PEER, "ValueError: \x07\nx", "Traceback:\n  File\nValueError: \x07"
+        ),
+        (
+            "#7   failed    its handler, by ValueError: \\x07\\nx\n"
+            "    Traceback:\n      File\n    ValueError: \\x07"
+        ),
+    ),
+    (
+        happenings.ChildLost(PEER, 123, "was killed by SIGKILL"),
+        "lost      process 123 and tcp://127.0.0.1:50000: was killed by SIGKILL",
+    ),
+    (
+        happenings.ChildLost("", 123, "was killed by SIGKILL"),
+        "lost      process 123 and nobody: was killed by SIGKILL",
+    ),
+    (
+        happenings.DatagramsDropped(TCP, 1, "no room"),
+        "dropped   1 datagram at tcp://127.0.0.1:9999: no room",
+    ),
+    (
+        happenings.DatagramsDropped(TCP, 2, "no room"),
+        "dropped   2 datagrams at tcp://127.0.0.1:9999: no room",
+    ),
+    (
+        happenings.AcceptPaused(TCP, "no descriptor left (EMFILE)"),
+        "paused    tcp://127.0.0.1:9999: no descriptor left (EMFILE); it goes on by itself",
+    ),
+    (
+        happenings.AcceptResumed(TCP),
+        "resumed   tcp://127.0.0.1:9999: peers are accepted again",
+    ),
+    (happenings.Warned("one\ntwo"), "warning   one\n    two"),
+    (happenings.Warned(""), "warning"),
+    (
+        happenings.Draining(2, 5.0),
+        "stopping  2 connections left, with 5 s to finish; Ctrl-C again cuts it short",
+    ),
+    (happenings.Draining(0, 5.0), None),
+    (happenings.Cut((PEER, "udp://[::1]:1")), f"cut       at the deadline: {PEER}, udp://[::1]:1"),
+    (happenings.Stopped(), "stopped"),
+    (Event(), "event"),
+]
+
+
+def written(event: Event, name: str = "", **options: Any) -> str:
+    """Give what a log writes on an event."""
+    stream = io.StringIO()
+    events = Events()
+    Log(stream, **options).follow(events, name)
+    events.emit(event)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(("event", "line"), LINES, ids=range(len(LINES)))
+def test_an_event_is_a_line_with_its_time(event: Event, line: str | None) -> None:
+    text = written(event)
+    if line is None:
+        assert not text
+    else:
+        assert re.match(r"\d\d:\d\d:\d\d ", text)
+        assert text[9:] == f"{line}\n"
+
+
+def test_there_is_a_line_for_every_kind_of_event() -> None:
+    kinds = {
+        kind
+        for kind in vars(happenings).values()
+        if isinstance(kind, type) and issubclass(kind, Event)
+    }
+    shown_here = {type(event) for event, _ in LINES}
+    assert kinds - shown_here == {MessageReceived, MessageSent}
+
+
+def test_several_servers_are_told_apart_and_the_end_of_one_is_no_news() -> None:
+    assert written(happenings.Stopped(), "echo") == ""
+    text = written(happenings.ConnectionOpened(7, TCP, PEER), "echo")
+    assert text[9:] == "echo   #7   came      tcp://127.0.0.1:50000\n"
+
+
+def test_bytes_are_counted_for_those_who_want_to_know_more() -> None:
+    ended = happenings.ConnectionEnded(7, TCP, PEER, "", 10, 20, 1, 2)
+    assert written(ended, verbose=True).endswith("received 1, sent 2 (10 and 20 bytes)\n")
+
+
+def test_messages_are_shown_when_asked_for_and_cost_nothing_otherwise() -> None:
+    events = Events()
+    Log(io.StringIO()).follow(events)
+    assert not events.wants(MessageReceived)
+    text = written(MessageReceived(7, PEER, "hello\x1b[31m"), messages=True)
+    assert text[9:] == "#7   received  hello\\x1b[31m\n"
+    text = written(MessageSent(7, PEER, b"HELLO\n"), messages=True)
+    assert text[9:] == "#7   sent      HELLO\\n\n"
+
+
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [
+        ("", "(empty)"),
+        (b"", "(empty)"),
+        ("你好 é", "你好 é"),
+        ("a\r\n\t\0\x7f\x9b\u202e\u200b", r"a\r\n\t\x00\x7f\x9b\u202e\u200b"),
+        ("\ud800", r"\ud800"),
+        (b"\xff\xfea", r"\xff\xfea"),
+        ({"a": [1, "\x1b"]}, r"{'a': [1, '\x1b']}"),
+        ("x" * 1001, f"{'x' * MOST_SHOWN}… (1001 characters in all)"),
+        (b"x" * 1001, f"{'x' * MOST_SHOWN}… (1001 bytes in all)"),
+        ("x" * 1000, "x" * 1000),
+    ],
+    ids=range(10),
+)
+def test_how_a_message_is_shown(message: Any, text: str) -> None:
+    assert shown(message) == text
+
+
+def test_what_a_peer_chooses_never_reaches_the_terminal_as_it_is() -> None:
+    evil = "\x1b]0;owned\x07\n12:00:00 stopped\r"
+    for event in (
+        happenings.ConnectionOpened(1, TCP, evil),
+        happenings.ConnectionEnded(1, TCP, evil, evil, 0, 0, 0, 0),
+        happenings.Refused(TCP, evil, evil),
+        happenings.HandlerFailed(1, evil, evil, "Traceback"),
+        MessageReceived(1, evil, evil),
+    ):
+        _, text, more = describe(event)
+        assert text.isprintable()
+        assert more in ([], ["Traceback"])
+    assert printable(evil) == r"\x1b]0;owned\x07\n12:00:00 stopped\r"
+
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("event", "fields"),
+    [
+        (happenings.Listening(TCP), {"endpoint": str(TCP)}),
+        (MessageReceived(7, PEER, "hi"), {"number": 7, "peer": PEER, "message": "hi"}),
+        (MessageReceived(7, PEER, b"hi"), {"number": 7, "peer": PEER, "message": "hi"}),
+        (MessageReceived(7, PEER, b"\xff"), {"number": 7, "peer": PEER, "message_base64": "/w=="}),
+        (
+            MessageReceived(7, PEER, {"a": None}),
+            {"number": 7, "peer": PEER, "message": {"a": None}},
+        ),
+        (happenings.Cut(("a", "b")), {"peers": ["a", "b"]}),
+        (happenings.Stopped(), {}),
+    ],
+    ids=range(7),
+)
+def test_an_event_as_json(event: Event, fields: dict[str, Any]) -> None:
+    head = {"event": type(event).__name__, "time": "2026-01-02T03:04:05+00:00"}
+    assert record(event, NOW) == head | fields
+    assert record(event, NOW, "echo") == head | fields | {"service": "echo"}
+
+
+def test_json_is_a_line_each_for_everything() -> None:
+    text = written(happenings.Draining(0, 5.0), as_json=True)
+    assert json.loads(text)["event"] == "Draining"
+    assert text.count("\n") == 1
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+class Broken(io.StringIO):
+    """A stream on a full disk."""
+
+    def write(self, text: str) -> int:
+        raise OSError("no space left on device")
+
+
+@pytest.fixture(autouse=True)
+def _usual_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+
+
+def test_colour_is_for_a_terminal_that_has_not_been_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert wants_colour(Terminal())
+    assert not wants_colour(io.StringIO())
+    monkeypatch.setenv("NO_COLOR", "")
+    assert wants_colour(Terminal())  # empty is as good as not set, says no-color.org
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not wants_colour(Terminal())
+    monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setenv("TERM", "dumb")
+    assert not wants_colour(Terminal())
+
+
+def test_colour_dims_the_time_and_marks_the_verb() -> None:
+    stream = Terminal()
+    events = Events()
+    Log(stream).follow(events)
+    events.emit(happenings.ConnectionOpened(7, TCP, PEER))
+    assert re.fullmatch(
+        r"\x1b\[2m\d\d:\d\d:\d\d\x1b\[0m #7   \x1b\[32mcame     \x1b\[0m " + PEER + "\n",
+        stream.getvalue(),
+    )
+
+
+def test_a_log_that_cannot_be_written_stops_nothing() -> None:
+    events = Events()
+    Log(Broken()).follow(events)
+    events.emit(happenings.Stopped())
+
+
+def test_it_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    events = Events()
+    Log().follow(events)
+    events.emit(happenings.Stopped())
+    assert capsys.readouterr().err.endswith(" stopped\n")
+    assert Log(sys.stdout) is not None
