@@ -301,12 +301,8 @@ class Connection(Described[M]):
 
     async def drained(self) -> None:
         """Wait until the peer has taken enough. Raises PeerLost or ConnectionClosed."""
-        while self._blocked and self.unsent > self.limits.write_high // 4:
-            if self.over is not None:
-                raise self.over.with_traceback(None)
-            waiter = self.io_loop.create_future()
-            self._writers.append(waiter)
-            await waiter
+        while self._blocked and self.unsent > self.limits.write_high // 4 and self.over is None:
+            await self._progress()
         if self.over is not None:
             raise self.over.with_traceback(None)
 
@@ -316,6 +312,16 @@ class Connection(Described[M]):
             self._writers.append(waiter)
         else:
             waiter.set_result(None)
+
+    async def _progress(self) -> None:
+        """Wait until the peer has taken more, or nothing can be sent any more."""
+        waiter = self.io_loop.create_future()
+        self._writers.append(waiter)
+        try:
+            await waiter
+        finally:
+            if waiter.cancelled():  # else they would pile up while the peer takes nothing
+                self._writers = [other for other in self._writers if other is not waiter]
 
     def _wake_writers(self) -> None:
         writers, self._writers = self._writers, []

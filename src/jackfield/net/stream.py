@@ -386,9 +386,7 @@ class StreamConnection(WritingStream[M]):
     async def close(self) -> None:
         self.close_soon()
         while not self._torn and not (self._lingers and not self._blocked):
-            waiter = self.io_loop.create_future()
-            self._writers.append(waiter)
-            await waiter
+            await self._progress()
 
     def abort(self, reason: str = "") -> None:
         self.reason = self.reason or reason

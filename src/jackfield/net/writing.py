@@ -192,10 +192,8 @@ class WritingStream(Connection[M]):
                         min(left - total, 1 << 30),
                     )
                 except (BlockingIOError, InterruptedError):
-                    waiter = self.io_loop.create_future()
-                    self._writers.append(waiter)
                     self.io_loop.watch_write(self._sock, self._wake_writers)
-                    await waiter
+                    await self._progress()
                     continue
                 except OSError as error:
                     self._output_lost(lost(error))
@@ -224,9 +222,7 @@ class WritingStream(Connection[M]):
 
     async def _all_written(self) -> None:
         while self._blocked and self.over is None:
-            waiter = self.io_loop.create_future()
-            self._writers.append(waiter)
-            await waiter
+            await self._progress()
 
     async def send_eof(self) -> None:
         if self.over is not None:
@@ -240,9 +236,7 @@ class WritingStream(Connection[M]):
 
     async def _all_flushed(self) -> None:
         while self._blocked:
-            waiter = self.io_loop.create_future()
-            self._writers.append(waiter)
-            await waiter
+            await self._progress()
 
     def _end_output(self) -> None:
         """Tell the peer that nothing more comes."""
