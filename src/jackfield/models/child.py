@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import pickle
 import signal
 import ssl
-import struct
-from dataclasses import asdict, replace
+import sys
+from dataclasses import asdict
 from functools import cache
-from typing import Any
+from typing import Any, NoReturn
 
 from jackfield.endpoints import Endpoint, Transport
-from jackfield.errors import ConfigurationError, JackfieldError
+from jackfield.errors import ConfigurationError, JackfieldError, LocalProtocolError
 from jackfield.events import Event, Events, HandlerFailed, MessageReceived, MessageSent, Refused
 from jackfield.framing.raw import Raw
 from jackfield.models import spec
@@ -31,6 +32,13 @@ from jackfield.net.roles import Plan
 from jackfield.net.tap import tap_messages
 from jackfield.net.tls import server_context
 from jackfield.rooms import Room, use_backplane
+
+MOST_TEXT = 16 * 1024
+"""Characters, or bytes, of a message or a traceback that the parent is told: what crosses must
+fit in one unit even where each is written as the six of a JSON escape."""
+
+MOST_ERROR = 4096
+"""The same of an error's own text."""
 
 
 @cache
@@ -66,7 +74,7 @@ class Child:
     def __init__(self, control: Socket, io: IOLoop, loaded: spec.Spec) -> None:
         self._io = io
         self._spec = loaded
-        plan = Plan(io, Raw(UNIT), replace(loaded.limits, session_inbox=1_000_000))
+        plan = Plan(io, Raw(UNIT), loaded.limits)
         self._parent: PacketConnection[bytes] = PacketConnection(
             plan, control, Transport.UNIX_SEQPACKET
         )
@@ -75,6 +83,7 @@ class Child:
         self._conn: Connection[Any] | None = None
         self._over = io.loop.create_future()
         self._handled = io.loop.create_future()
+        self._dismissed: asyncio.Future[None] | None = None
 
     async def serve(self, sock: Socket, job: spec.Job) -> None:
         """Serve one connection to its end."""
@@ -98,15 +107,17 @@ class Child:
         begin(plan, conn, lambda error: self._ready(serving, conn, error))
         await self._handled
         await self._over
-        counts = {
-            "reason": conn.reason,
-            "bytes_received": conn.bytes_received,
-            "bytes_sent": conn.bytes_sent,
-            "messages_received": conn.messages_received,
-            "messages_sent": conn.messages_sent,
-        }
-        if not self._parent.is_over:
-            await self._parent.send(spec.DONE + json.dumps(counts).encode())
+        counts = spec.Counts(
+            conn.reason[:MOST_ERROR],
+            conn.bytes_received,
+            conn.bytes_sent,
+            conn.messages_received,
+            conn.messages_sent,
+        )
+        self._dismissed = io.loop.create_future()
+        self._send(spec.DONE + _json(counts))
+        # closed with something of the parent's unread, the socket would lose what was just sent
+        await self._dismissed
         await self._parent.close()
 
     def _ready(self, serving: Serving, conn: Connection[Any], error: JackfieldError | None) -> None:
@@ -133,23 +144,23 @@ class Child:
         """Send the parent an event it cannot see from where it is."""
         fields: dict[str, Any] = {"kind": type(event).__name__}
         if isinstance(event, Refused):
-            fields["reason"] = event.reason
+            fields["reason"] = event.reason[:MOST_ERROR]
         elif isinstance(event, HandlerFailed):
-            fields |= {"error": event.error, "traceback": event.traceback[-32_768:]}
+            fields["error"] = event.error[:MOST_ERROR]
+            fields["traceback"] = event.traceback[-MOST_TEXT:]
         elif isinstance(event, (MessageReceived, MessageSent)):
             message = event.message
             if isinstance(message, bytes):
-                fields["bytes"] = message[:16_384].decode("latin-1")
+                fields["bytes"] = message[:MOST_TEXT].decode("latin-1")
             else:
                 text = message if isinstance(message, str) else repr(message)
-                fields["text"] = text[:16_384]
+                fields["text"] = text[:MOST_TEXT]
         else:
-            fields |= {"text": str(asdict(event))[:16_384]}
-        self._io.run(self._send, spec.EVENT + json.dumps(fields).encode())
+            fields["text"] = str(asdict(event))[:MOST_TEXT]
+        self._io.run(self._send, spec.EVENT + _json(fields))
 
     def _send(self, message: bytes) -> None:
-        if not self._parent.is_over:
-            self._parent.send(message)
+        self._parent.send_batch([message])
 
     def drain(self) -> None:
         """Let the handler finish: its input ends."""
@@ -160,20 +171,23 @@ class Child:
 
     def take(self, messages: list[bytes]) -> None:
         """Do as the parent says."""
-        conn = self._conn
         for message in messages:
             if message == spec.DRAIN:
                 self.drain()
-            elif message[:1] == spec.HEAR and conn is not None:
-                name, _, data = message[1:].partition(b"\0")
+            elif message[:1] == spec.HEAR:
+                name, data = spec.parts_of(message)
                 room = self._rooms.get(name.decode())
-                if room is not None:
-                    room.deliver(conn, data)
+                if room is not None and self._conn is not None:
+                    room.deliver(self._conn, data)
 
     def over(self) -> None:
-        """The parent is gone."""
-        if self._conn is not None:
+        """The parent has closed its end: it has all it wanted, or it is gone."""
+        if self._dismissed is None:
+            assert self._conn is not None
             self._conn.abort("the server is gone")
+            leave(1)
+        elif not self._dismissed.done():
+            self._dismissed.set_result(None)
 
     # The rooms' way to the other processes
 
@@ -183,16 +197,41 @@ class Child:
             msg = "under processes a connection that switched its framing cannot join a room"
             raise ConfigurationError(msg)
         self._rooms[room.name] = room
-        self._io.run(self._send, spec.JOIN + f"{room.policy} {room.name}".encode())
+        message = spec.with_parts(spec.JOIN, room.name.encode(), room.policy.encode())
+        self._io.run(self._send, message)
 
     def leave(self, room: Room[Any], _member: Connection[Any]) -> None:
         """Tell the parent that it is not any more."""
         self._rooms.pop(room.name, None)
-        self._io.run(self._send, spec.LEAVE + room.name.encode())
+        self._io.run(self._send, spec.with_parts(spec.LEAVE, room.name.encode()))
 
     def publish(self, room: Room[Any], message: Any) -> None:
         """Have the others hear a message: encoded here, for streams and for units."""
-        stream = self._spec.framing.encode(message)
-        unit = self._spec.framing.encode_unit(message)
-        packed = struct.pack("!I", len(stream)) + stream + unit
-        self._io.run(self._send, spec.PUBLISH + room.name.encode() + b"\0" + packed)
+        framing = self._spec.framing
+        stream, unit = framing.encode(message), framing.encode_unit(message)
+        packed = spec.with_parts(spec.PUBLISH, room.name.encode(), stream, unit)
+        most = self._parent.largest
+        if len(packed) > most:
+            msg = (
+                f"a message of {len(unit)} bytes for room {room.name!r}, and under processes "
+                f"about {most // 2} can cross to the others; send it in parts"
+            )
+            raise LocalProtocolError(msg)
+        if self._parent.post(packed) or room.policy == "skip":
+            return
+        assert self._conn is not None
+        self._io.run(self._conn.abort, f"it says more in room {room.name!r} than can be passed on")
+
+
+def leave(status: int) -> NoReturn:
+    """End this process; nothing that goes on in it is waited for."""
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(status)
+
+
+def _json(fields: object) -> bytes:
+    """Give JSON in which a character takes six bytes at the most."""
+    return json.dumps(fields, ensure_ascii=False).encode("utf-8", "backslashreplace")

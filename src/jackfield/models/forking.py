@@ -17,12 +17,15 @@ import select
 import signal
 import sys
 import threading
+import time
 import types
-from typing import NoReturn
 
 from jackfield.models import spec
-from jackfield.models.child import serve_one
+from jackfield.models.child import leave, serve_one
 from jackfield.net.handing import Socket, adopt, control_pair, hand, take
+
+GRACE = 1.0
+"""Seconds for the children to leave by themselves once the parent is gone."""
 
 
 def load() -> spec.Spec:
@@ -30,8 +33,13 @@ def load() -> spec.Spec:
     path, main, data = pickle.load(sys.stdin.buffer)  # noqa: S301  from our own parent
     sys.path[:] = path
     if main is not None and b"__main__" in data:
+        spec.importing = True
         module = types.ModuleType("__mp_main__")  # so that its `if __name__` part stays out
-        module.__dict__.update(runpy.run_path(main, run_name="__mp_main__"))
+        if main.module is None:
+            names = runpy.run_path(main.path, run_name="__mp_main__")
+        else:
+            names = runpy.run_module(main.module, run_name="__mp_main__", alter_sys=True)
+        module.__dict__.update(names)
         sys.modules["__main__"] = sys.modules["__mp_main__"] = module
     loaded: spec.Spec = pickle.loads(data)  # noqa: S301  likewise
     others = threading.active_count() - 1
@@ -48,39 +56,58 @@ class Forker:
         self._control = control
         self._loaded = loaded
         self._children: set[int] = set()
+        self._wake, self._wake_end = os.pipe()
+        os.set_blocking(self._wake_end, False)
+        signal.set_wakeup_fd(self._wake_end, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self._poll = select.poll()
+        self._poll.register(self._control, select.POLLIN)
+        self._poll.register(self._wake, select.POLLIN)
 
     def run(self) -> None:
         """Serve the parent until it is gone."""
-        wake, wake_end = os.pipe()
-        os.set_blocking(wake_end, False)
-        signal.set_wakeup_fd(wake_end, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        poll = select.poll()
-        poll.register(self._control, select.POLLIN)
-        poll.register(wake, select.POLLIN)
         while True:
-            ready = {fd for fd, _ in poll.poll()}
-            if wake in ready:
-                os.read(wake, 512)
-            self._reap()
+            ready = self._wait(None)
             if self._control.fileno() not in ready:
                 continue
             message, _ = take(self._control)
             if not message:
                 return
             if message == spec.FORK:
-                self._fork((wake, wake_end))
+                self._fork()
             elif message[:1] == spec.KILL and int(message[1:]) in self._children:
                 os.kill(int(message[1:]), signal.SIGKILL)
 
-    def _fork(self, own: tuple[int, ...]) -> None:
+    def end(self) -> None:
+        """See to it that no child is left: each leaves by itself, unless it is held up."""
+        self._poll.unregister(self._control)
+        deadline = time.monotonic() + GRACE
+        while self._children and (left := deadline - time.monotonic()) > 0:
+            self._wait(left)
+        for pid in self._children:
+            os.kill(pid, signal.SIGKILL)
+
+    def _wait(self, seconds: float | None) -> set[int]:
+        """Wait until something can be read; reap who has exited by then."""
+        ready = {fd for fd, _ in self._poll.poll(None if seconds is None else seconds * 1000)}
+        if self._wake in ready:
+            os.read(self._wake, 512)
+        while self._children:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if not pid:
+                break
+            self._children.discard(pid)
+            hand(self._control, spec.EXITED + f"{pid} {status}".encode())
+        return ready
+
+    def _fork(self) -> None:
         parents_end, childs_end = control_pair()
         pid = os.fork()
         if not pid:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            for fd in own:
-                os.close(fd)
+            os.close(self._wake)
+            os.close(self._wake_end)
             self._control.close()
             parents_end.close()
             _be_child(childs_end, self._loaded)
@@ -89,26 +116,17 @@ class Forker:
         hand(self._control, spec.CHILD + str(pid).encode(), parents_end)
         parents_end.close()
 
-    def _reap(self) -> None:
-        while self._children:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-            if not pid:
-                return
-            self._children.discard(pid)
-            hand(self._control, spec.EXITED + f"{pid} {status}".encode())
 
-
-def _be_child(control: Socket, loaded: spec.Spec) -> NoReturn:
+def _be_child(control: Socket, loaded: spec.Spec) -> None:
+    """Serve one connection and leave: whatever happens, never back into the helper."""
     status = 1
     try:
         serve_one(control, loaded)
         status = 0
-    except BaseException:  # noqa: BLE001  it ends here, whatever it is: never back in the helper
+    except BaseException:  # noqa: BLE001  whatever it is, it ends here
         sys.excepthook(*sys.exc_info())
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
+        leave(status)
 
 
 def main() -> None:
@@ -118,10 +136,10 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     control = adopt(int(sys.argv[-1]))
     try:
-        loaded = load()
-        forker = Forker(control, loaded)
-    except Exception as error:  # noqa: BLE001  whatever an import raises, the parent is told
+        forker = Forker(control, load())
+        hand(control, spec.READY)
+        forker.run()
+    except Exception as error:  # noqa: BLE001  whatever it is, the parent is told
         hand(control, spec.FAILED + f"{type(error).__name__}: {error}".encode()[:2000])
-        return
-    hand(control, spec.READY)
-    forker.run()
+    else:
+        forker.end()

@@ -7,9 +7,10 @@ JSON and bytes, never pickled, since a child reads what peers send.
 from __future__ import annotations
 
 import pickle
+import struct
 import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from jackfield.endpoints import Endpoint
 from jackfield.errors import ConfigurationError
@@ -28,13 +29,17 @@ EXITED = b"X"  # and a process id, and how it ended as waitpid(2) has it
 # From the parent to a child
 JOB = b"J"  # and a pickled Job, with the peer's socket
 DRAIN = b"S"
-HEAR = b"H"  # and a room's name, a NUL, and the encoded message
+HEAR = b"H"  # and a room's name, and the encoded message, as `with_parts()` has them
 # From a child to the parent
-JOIN = b"+"  # and the room's policy, a blank, its name
-LEAVE = b"-"  # and a room's name
-PUBLISH = b"P"  # and a room's name, a NUL, the size of the first in four bytes, two encodings
+JOIN = b"+"  # and a room's name, and its policy, likewise
+LEAVE = b"-"  # and a room's name, likewise
+PUBLISH = b"P"  # and a room's name, and the message encoded for streams and for units, likewise
 EVENT = b"E"  # and JSON: what happened
-DONE = b"D"  # and JSON: the counts
+DONE = b"D"  # and JSON: the `Counts`; the parent closes its end when it has them
+
+
+importing = False
+"""Whether this process is a helper that runs a script anew, to find the handler in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,14 @@ class Spec:
 
 
 @dataclass(frozen=True, slots=True)
+class Main:
+    """Where the names of `__main__` live: a file and, under `python -m`, a module."""
+
+    path: str
+    module: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One connection for one child."""
 
@@ -59,6 +72,16 @@ class Job:
     number: int
     largest: int
     """Bytes of the largest unit, where the socket is a relay for datagrams; else 0."""
+
+
+class Counts(NamedTuple):
+    """What a connection came to, in the order of `ConnectionEnded`."""
+
+    reason: str
+    bytes_received: int = 0
+    bytes_sent: int = 0
+    messages_received: int = 0
+    messages_sent: int = 0
 
 
 def pickled(spec: Spec) -> bytes:
@@ -71,7 +94,7 @@ def pickled(spec: Spec) -> bytes:
             f"process ({error}); under processes it must stand at the top level of a module"
         )
         raise ConfigurationError(msg) from error
-    if b"__main__" in data and main_path() is None:
+    if b"__main__" in data and main() is None:
         msg = (
             f"service {spec.service.name}: its handler was typed in, not imported; under "
             "processes it must stand in a file"
@@ -80,7 +103,27 @@ def pickled(spec: Spec) -> bytes:
     return data
 
 
-def main_path() -> str | None:
-    """Give the file this process was started with, which is where __main__ names live."""
-    path: str | None = getattr(sys.modules.get("__main__"), "__file__", None)
-    return path
+def main() -> Main | None:
+    """Say what this process was started with; None where that was neither file nor module."""
+    module = sys.modules.get("__main__")
+    path: str | None = getattr(module, "__file__", None)
+    if path is None:
+        return None
+    found = getattr(module, "__spec__", None)
+    return Main(path, None if found is None else found.name)
+
+
+def with_parts(kind: bytes, *parts: bytes) -> bytes:
+    """Make a message of parts, each with its size before it."""
+    return kind + b"".join(struct.pack("!I", len(part)) + part for part in parts)
+
+
+def parts_of(message: bytes) -> list[bytes]:
+    """Give the parts back. Raises ValueError or struct.error for what has none."""
+    found = []
+    at = 1
+    while at < len(message):
+        (size,) = struct.unpack_from("!I", message, at)
+        found.append(message[at + 4 : at + 4 + size])
+        at += 4 + size
+    return found

@@ -9,8 +9,10 @@ from __future__ import annotations
 import array
 import os
 import socket
-from collections.abc import Callable
+import subprocess
 
+from jackfield.errors import ConfigurationError
+from jackfield.net.oserrors import code
 from jackfield.net.packets import UNIT
 
 Socket = socket.socket
@@ -30,6 +32,25 @@ def datagram_pair() -> tuple[Socket, Socket]:
     for sock in pair:
         sock.setblocking(False)
     return pair
+
+
+def start_process(command: list[str]) -> tuple[subprocess.Popen[bytes], Socket]:
+    """Start a process with a pipe to its standard input and a private connection to it.
+
+    command: the number of its descriptor for that is put behind it, for `adopt()`.
+    Gives the process, and our end, which does not block. Raises ConfigurationError when the
+    system gives no process or no descriptor.
+    """
+    try:
+        ours, theirs = control_pair()
+        with theirs:
+            fd = theirs.fileno()
+            process = subprocess.Popen([*command, str(fd)], stdin=subprocess.PIPE, pass_fds=[fd])
+    except OSError as error:
+        msg = f"no process can be started: {error.strerror} ({code(error)})"
+        raise ConfigurationError(msg) from error
+    ours.setblocking(False)
+    return process, ours
 
 
 def adopt(descriptor: int) -> Socket:
@@ -69,13 +90,12 @@ def take(sock: Socket) -> tuple[bytes, Socket | None]:
     return message, None
 
 
-def relay_units(source: Socket, give: Callable[[bytes], object]) -> None:
-    """Read the datagrams that wait on a non-blocking pair and pass each on."""
+def take_unit(source: Socket) -> bytes | None:
+    """Give the next datagram that waits on a non-blocking pair; None when there is none."""
     try:
-        while True:
-            give(source.recv(UNIT))
-    except OSError:  # none waits any more, or the other process is gone
-        return
+        return source.recv(UNIT)
+    except OSError:  # none waits, or the other process is gone
+        return None
 
 
 def pass_unit(target: Socket, unit: bytes) -> bool:

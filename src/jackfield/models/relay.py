@@ -1,0 +1,104 @@
+"""A datagram session's way to a process and back, in model `processes`.
+
+The rules this file owns:
+
+1. The session stays in the server, which has the socket all peers share. Its units go to a
+   process, and those of the process to the peer, over a pair of sockets.
+2. Both ways are bounded. Units the process has not taken wait here, `Limits.session_inbox` at
+   the most; past it they are dropped and counted. Nothing is taken from the process while its
+   peer lags.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from jackfield.events import DatagramsDropped, Events
+from jackfield.net.handing import datagram_pair, pass_unit, take_unit
+from jackfield.net.packets import UnitConnection
+
+
+class Relay:
+    """Carries one session's units.
+
+    theirs: the end for the process.
+    """
+
+    def __init__(self, conn: UnitConnection[bytes], events: Events) -> None:
+        self.conn = conn
+        self._events = events
+        self._ours, self.theirs = datagram_pair()
+        self._waiting: deque[bytes] = deque()  # units the system has not taken yet
+        self._ended = False
+        self._tell_end: Callable[[], None] | None = None
+        conn.io.watch_read(self._ours, self._back)
+        conn.answer_by(self)
+
+    def start(self, tell_end: Callable[[], None]) -> None:
+        """Have a process told, by `tell_end()`, when the session's input has ended."""
+        self._tell_end = tell_end
+        if self._ended:
+            tell_end()
+
+    # From the peer
+
+    def take(self, units: list[bytes]) -> None:
+        """Carry these to the process."""
+        room = self.conn.limits.session_inbox - len(self._waiting)
+        self._waiting += units[:room]
+        if len(units) > room:
+            reason = "its handler's process lags by more than session_inbox datagrams"
+            dropped = len(units) - room
+            self._events.emit(DatagramsDropped(self.conn.local, dropped, reason))
+        self._forth()
+
+    def _forth(self) -> None:
+        while self._waiting and pass_unit(self._ours, self._waiting[0]):
+            self._waiting.popleft()
+        if self._waiting:
+            self.conn.io.watch_write(self._ours, self._forth)
+        else:
+            self.conn.io.unwatch_write(self._ours)
+
+    def over(self) -> None:
+        """The peer has been silent for long, or the server stops."""
+        self._ended = True
+        if self._tell_end is not None:
+            self._tell_end()
+
+    # From the process
+
+    def _back(self) -> None:
+        conn = self.conn
+        while conn.unsent <= conn.limits.write_high:
+            unit = take_unit(self._ours)
+            if unit is None:
+                return
+            conn.send_batch([unit])
+        conn.io.unwatch_read(self._ours)
+        conn.when_drained(self)
+
+    def done(self) -> bool:
+        """Whether nobody waits for the peer any more."""
+        return self._ours.fileno() < 0
+
+    def set_result(self, _result: None, /) -> None:
+        """Go on: the peer has taken more."""
+        if not self.done():
+            self.conn.io.watch_read(self._ours, self._back)
+
+    def finish(self, reason: str) -> None:
+        """End the session; what the process sent last goes out first.
+
+        reason: why it ended, in a few words.
+        """
+        conn = self.conn
+        while not conn.is_over and (unit := take_unit(self._ours)) is not None:
+            conn.send_batch([unit])
+        conn.io.unwatch_read(self._ours)
+        conn.io.unwatch_write(self._ours)
+        self._ours.close()
+        self.theirs.close()
+        conn.reason = conn.reason or reason
+        conn.close_soon()
