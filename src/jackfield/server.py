@@ -127,6 +127,7 @@ class Server(Generic[M]):
             await self._model.start()
         except BaseException:
             self._close_listeners()
+            await self._model.stop()
             raise
         for listener in self._listeners:
             listener.open()
@@ -346,7 +347,7 @@ class Server(Generic[M]):
     def _cut(self) -> None:
         peers = [str(conn.peer) for conn in self._live.values()] + self._model.peers()
         if peers:
-            self.events.emit(Cut(tuple(peers)))
+            self.events.emit(Cut(tuple(dict.fromkeys(peers))))
         for conn in list(self._live.values()):
             conn.abort("cut at the deadline")
         self._model.cut()

@@ -9,9 +9,12 @@ import asyncio
 from typing import Any
 
 from jackfield.models.model import Model
-from jackfield.models.running import Done, Reply, Serving, run_task, start_thread
+from jackfield.models.running import Done, Reply, Serving, Threads, run_task
 from jackfield.net.connection import Connection
 from jackfield.service import Replier
+
+LAST = 0.5
+"""Seconds for tasks to end once they are cancelled. One that goes on is left behind."""
 
 
 class AsyncioModel(Model):
@@ -23,21 +26,25 @@ class AsyncioModel(Model):
         super().__init__(serving)
         self._tasks: set[asyncio.Task[None]] = set()
         self._replies = isinstance(serving.service.handler, Replier)
-        self._threads = not self._replies and not serving.service.is_async
+        self._in_threads = not self._replies and not serving.service.is_async
+        self._threads = Threads(serving)
 
     @property
     def capacity(self) -> int | None:
-        return self.serving.limits.threads if self._threads else None
+        return self.serving.limits.threads if self._in_threads else None
 
     def attend(self, conn: Connection[Any], done: Done) -> None:
         if self._replies:
             conn.answer_by(Reply(self.serving, conn, done))
-        elif self._threads:
-            start_thread(self.serving, conn, done)
+        elif self._in_threads:
+            self._threads.start(conn, done)
         else:
             task = self.serving.io.loop.create_task(run_task(self.serving, conn, done))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    def peers(self) -> list[str]:
+        return self._threads.peers()
 
     def cut(self) -> None:
         for task in self._tasks:
@@ -45,4 +52,4 @@ class AsyncioModel(Model):
 
     async def stop(self) -> None:
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=self.serving.limits.drain)
+            await asyncio.wait(self._tasks, timeout=LAST)

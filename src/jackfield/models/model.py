@@ -52,7 +52,7 @@ class Model:
         return 0
 
     def peers(self) -> list[str]:
-        """Who they are."""
+        """Whose handlers run, as far as the server does not know of their connections."""
         return []
 
     def drain(self) -> None:

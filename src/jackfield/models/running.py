@@ -4,8 +4,8 @@ The rules this file owns:
 
 1. When a handler returns, what it has sent is delivered and the connection closed.
 2. A peer that broke the protocol is told so, and it is an event.
-3. A handler's own error ends its connection only. Its traceback goes to the operator by an
-   event; nothing of it reaches the peer.
+3. A handler's own error, sys.exit() included, ends its connection only. Its traceback goes to
+   the operator by an event; nothing of it reaches the peer.
 4. A handler whose peer is lost is not cancelled: its receiving ends and its sending raises,
    and that error, when it lets it through, is nobody's fault.
 """
@@ -55,7 +55,7 @@ def settle(conn: Connection[Any], error: BaseException | None, events: Events) -
     elif isinstance(error, ConnectionEnded):
         conn.reason = conn.reason or str(error)
         conn.close_soon()
-    elif isinstance(error, (asyncio.CancelledError, KeyboardInterrupt, SystemExit)):
+    elif isinstance(error, (asyncio.CancelledError, KeyboardInterrupt)):
         conn.abort("the server stopped")
     else:
         text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
@@ -72,13 +72,34 @@ async def run_task(serving: Serving, conn: Connection[Any], done: Done) -> None:
         await cast("Callable[[Any], Awaitable[None]]", serving.service.handler)(conn)
     except asyncio.CancelledError as cancelled:
         error = cancelled
-    except Exception as failed:  # noqa: BLE001  whatever it is, it is this connection's alone
+    except (Exception, SystemExit) as failed:  # noqa: BLE001  as said: this connection's alone
         error = failed
-    settle(conn, error, serving.events)
-    done()
+    _over(serving, conn, error, done)
 
 
-def start_thread(serving: Serving, conn: Connection[Any], done: Done) -> threading.Thread:
+class Threads:
+    """The handler threads of one server."""
+
+    def __init__(self, serving: Serving) -> None:
+        self._serving = serving
+        self._running: dict[Connection[Any], None] = {}
+
+    def start(self, conn: Connection[Any], done: Done) -> None:
+        """Run a handler in a thread of its own."""
+
+        def over() -> None:
+            del self._running[conn]
+            done()
+
+        self._running[conn] = None
+        start_thread(self._serving, conn, over)
+
+    def peers(self) -> list[str]:
+        """The peers whose handlers run still, even where the connection is over."""
+        return [str(conn.peer) for conn in self._running]
+
+
+def start_thread(serving: Serving, conn: Connection[Any], done: Done) -> None:
     """Run a handler in a thread of its own: `def` plainly, `async def` in a loop there."""
     thread = threading.Thread(
         target=_run_thread,
@@ -86,8 +107,10 @@ def start_thread(serving: Serving, conn: Connection[Any], done: Done) -> threadi
         name=f"{serving.service.name} {conn.number}",
         daemon=True,  # a thread cannot be killed, and must not keep the process from leaving
     )
-    thread.start()
-    return thread
+    try:
+        thread.start()
+    except RuntimeError as error:  # the system has no more of them
+        serving.io.call_soon(_over, serving, conn, error, done)
 
 
 def _run_thread(serving: Serving, conn: Connection[Any], done: Done) -> None:
@@ -102,14 +125,15 @@ def _run_thread(serving: Serving, conn: Connection[Any], done: Done) -> None:
             handler(BlockingConnection(conn))
     except BaseException as failed:  # noqa: BLE001  whatever it is, it is this connection's alone
         error = failed
-    serving.io.run(_thread_over, serving, conn, error, done)
+    serving.io.run(_over, serving, conn, error, done)
 
 
-def _thread_over(
-    serving: Serving, conn: Connection[Any], error: BaseException | None, done: Done
-) -> None:
-    settle(conn, error, serving.events)
-    done()
+def _over(serving: Serving, conn: Connection[Any], error: BaseException | None, done: Done) -> None:
+    """The handler has ended; in the loop's thread."""
+    try:
+        settle(conn, error, serving.events)
+    finally:
+        done()
 
 
 async def _bridged(handler: Callable[[Any], Awaitable[None]], conn: Connection[Any]) -> None:
@@ -132,13 +156,13 @@ class Reply:
         """Answer messages in order, in one write."""
         fn = self._fn
         replies: list[Any] = []
-        error: Exception | None = None
+        error: BaseException | None = None
         try:
             for message in messages:
                 reply = fn(message)
                 if reply is not None:
                     replies.append(reply)
-        except Exception as failed:  # noqa: BLE001  whatever it is, it is this connection's alone
+        except (Exception, SystemExit) as failed:  # noqa: BLE001  this connection's alone
             error = failed
         if replies:
             try:
@@ -153,8 +177,7 @@ class Reply:
         error = self._conn.end_of_input()
         self._finish(error if isinstance(error, RemoteProtocolError) else None)
 
-    def _finish(self, error: Exception | None) -> None:
+    def _finish(self, error: BaseException | None) -> None:
         if not self._finished:
             self._finished = True
-            settle(self._conn, error, self._serving.events)
-            self._done()
+            _over(self._serving, self._conn, error, self._done)

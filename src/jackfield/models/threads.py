@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from jackfield.models.model import Model
-from jackfield.models.running import Done, start_thread
+from jackfield.models.running import Done, Serving, Threads
 from jackfield.net.connection import Connection
 
 
@@ -18,9 +18,16 @@ class ThreadsModel(Model):
 
     name = "threads"
 
+    def __init__(self, serving: Serving) -> None:
+        super().__init__(serving)
+        self._threads = Threads(serving)
+
     @property
     def capacity(self) -> int | None:
         return self.serving.limits.threads
 
     def attend(self, conn: Connection[Any], done: Done) -> None:
-        start_thread(self.serving, conn, done)
+        self._threads.start(conn, done)
+
+    def peers(self) -> list[str]:
+        return self._threads.peers()
