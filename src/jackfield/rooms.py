@@ -78,10 +78,12 @@ class Room(Generic[M]):
         with self._lock:
             if core in self._members or core.is_over:
                 return
+            if _backplane is not None:
+                _backplane.join(self, core)
             self._members[core] = None
         core.call_when_over(lambda: self.leave(core))
-        if _backplane is not None:
-            _backplane.join(self, core)
+        if core.is_over:  # meanwhile, in another thread
+            self.leave(core)
 
     def leave(self, conn: HasCore) -> None:
         """Let a connection hear no more. Leaving when not a member does nothing."""
@@ -97,11 +99,12 @@ class Room(Generic[M]):
         """Send a message to every member, except `but`.
 
         Raises LocalProtocolError when a member's framing cannot carry it; those before it
-        have it then.
+        have it then. Under `processes` also when it is too long to cross between them (about
+        100 KiB), and nobody has it then.
         """
-        self.hear(message, None if but is None else but.core)
         if _backplane is not None:
             _backplane.publish(self, message)
+        self.hear(message, None if but is None else but.core)
 
     def hear(self, message: M, but: Connection[Any] | None = None) -> None:
         """Send a message to the members in this process."""
