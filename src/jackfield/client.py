@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar, overload
 
 from jackfield.endpoints import Endpoint, Transport, parse
-from jackfield.errors import ConnectError, ConnectTimeout, JackfieldError
+from jackfield.errors import ConnectError, ConnectTimeout, JackfieldError, TLSError
 from jackfield.framing.base import Framing
 from jackfield.framing.raw import Raw
 from jackfield.limits import DEFAULT, Limits
@@ -19,7 +19,7 @@ from jackfield.net import memory
 from jackfield.net.connection import Connection
 from jackfield.net.crossing import BlockingConnection
 from jackfield.net.dialing import Attempt, dial
-from jackfield.net.ioloop import current, new_event_loop
+from jackfield.net.ioloop import IOLoop, current, new_event_loop
 from jackfield.net.opening import begin, make_connection
 from jackfield.net.roles import Plan
 from jackfield.net.tls import client_context
@@ -91,21 +91,23 @@ class Connector(Generic[M]):
     async def _connect(self) -> Connection[M]:
         """Try, and try again as `retry` says."""
         pause = FIRST_PAUSE
-        for tries_left in range(self._how.retry, -1, -1):
+        tries_left = self._how.retry
+        while True:
             try:
                 return await self._try()
             except ConnectError:
-                if not tries_left:
+                if tries_left <= 0:
                     raise
+            tries_left -= 1
             # a little chance in it, so that clients who lost one server do not return as one
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  no secret
             pause = min(LONGEST_PAUSE, pause * 2)
-        raise AssertionError
 
     async def _try(self) -> Connection[M]:
         io = current()
         endpoint = self._endpoint
         started = io.loop.time()
+        plan = self._plan(io)
         sock: Any
         address: Any
         if endpoint.transport is Transport.MEMORY:
@@ -114,14 +116,6 @@ class Connector(Generic[M]):
             sock, address = await dial(
                 io, endpoint, timeout=self._how.timeout, on_attempt=self._how.on_attempt
             )
-        options = endpoint.options
-        if endpoint.transport is Transport.TLS:
-            context = client_context(options.ca or "", options.cert or "", options.key or "")
-            plan = Plan(
-                io, self._framing, self._how.limits, context, endpoint.host.partition("%")[0]
-            )
-        else:
-            plan = Plan(io, self._framing, self._how.limits)
         conn: Connection[M] = make_connection(plan, sock, endpoint, address, accepted=False)
         ready: asyncio.Future[JackfieldError | None] = io.loop.create_future()
         begin(plan, conn, lambda error: _set(ready, error))
@@ -137,8 +131,18 @@ class Connector(Generic[M]):
             raise
         if error is not None:
             conn.abort()
-            raise type(error)(f"{endpoint}: {error}") from error
+            kind = type(error) if isinstance(error, ConnectError) else TLSError
+            raise kind(f"{endpoint}: {error}") from error
         return conn
+
+    def _plan(self, io: IOLoop) -> Plan:
+        """Say how to speak. Raises ConfigurationError for a file that TLS cannot use."""
+        endpoint, limits = self._endpoint, self._how.limits
+        if endpoint.transport is not Transport.TLS:
+            return Plan(io, self._framing, limits)
+        files = endpoint.options
+        context = client_context(files.ca or "", files.cert or "", files.key or "")
+        return Plan(io, self._framing, limits, context, endpoint.host.partition("%")[0])
 
 
 @overload
