@@ -149,16 +149,20 @@ class DatagramListener:
         """Hand a datagram to its session, at once or when its turn comes."""
         session = self._sessions.get(address)
         if not self._one_at_a_time and session is not None:
-            self._give(session, unit)
+            self._give(session, way_back, unit)
         elif len(self._waiting) >= self._limits.session_inbox:
             self._drop("more datagrams wait for a handler than session_inbox allows")
         else:
             self._waiting.append((address, way_back, unit))
             if len(self._waiting) == 1:
-                self.next()
+                self._go_on()
 
     def next(self) -> None:
         """Go on with the datagrams that wait: a handler has become free."""
+        self._go_on()
+        self._report_drops()
+
+    def _go_on(self) -> None:
         while self._waiting and not self._busy:
             address, way_back, unit = self._waiting[0]
             session = self._sessions.get(address)
@@ -171,10 +175,21 @@ class DatagramListener:
                 continue
             if self._one_at_a_time:
                 self._busy = True
-                self._give(session, unit)
+                self._give(session, way_back, unit)
                 session.expect_idle(self._answered)
             else:
-                self._give(session, unit)
+                self._give(session, way_back, unit)
+                self._give_what_waits(session)
+
+    def _give_what_waits(self, session: Session) -> None:
+        """Give a session its other datagrams too: what comes now must not overtake them."""
+        kept: deque[tuple[Any, Ancillary, bytes]] = deque()
+        for address, way_back, unit in self._waiting:
+            if address == session.address:
+                self._give(session, way_back, unit)
+            else:
+                kept.append((address, way_back, unit))
+        self._waiting = kept
 
     def _answered(self) -> None:
         self._busy = False
@@ -197,8 +212,9 @@ class DatagramListener:
                 return None
         return session
 
-    def _give(self, session: Session, unit: bytes) -> None:
+    def _give(self, session: Session, way_back: Ancillary, unit: bytes) -> None:
         session.last_heard = self._io.loop.time()
+        session.way_back = way_back
         if not session.take_unit(unit):
             self._drop("its handler lags by more than session_inbox datagrams")
 

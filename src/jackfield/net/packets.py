@@ -5,7 +5,8 @@ The rules this file owns:
 1. One unit is one message; only the framing's codec applies.
 2. A unit past what the transport carries is refused before the socket, naming the limit.
    UDP: 65,535 bytes less headers, so 65,507 over IPv4 and 65,527 over IPv6 (RFC 768, RFC 791,
-   RFC 8200). UNIX: what SO_SNDBUF holds (unix(7)).
+   RFC 8200). UNIX: what SO_SNDBUF holds (unix(7)), and `UNIT` at the most. One from elsewhere
+   that is past `UNIT` is never taken for what was left of it.
 3. What a lagging handler has not received waits within a bound; past it units are dropped
    and counted where the transport may lose them (datagrams), else the socket is not read.
 """
@@ -50,7 +51,8 @@ def largest_unit(sock: socket.socket) -> int:
         return UDP_OVER_IPV4
     if sock.family == socket.AF_INET6:
         return UDP_OVER_IPV6
-    return sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) - 32  # net/unix/af_unix.c
+    own = sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) - 32  # net/unix/af_unix.c
+    return min(own, UNIT)
 
 
 class UnitConnection(Connection[M]):
@@ -211,21 +213,23 @@ class PacketConnection(UnitConnection[M]):
         units, ended, error = self._read_burst()
         if units:
             self._decode_units(units)
-        if error is not None:
+        if isinstance(error, PeerLost):
             self._fail_sending(error)
         if (ended or error is not None) and not self._over:
             self._end_input(error)
         if self._over:
             self._stop_reading()
 
-    def _read_burst(self) -> tuple[list[bytes], bool, PeerLost | None]:
+    def _read_burst(self) -> tuple[list[bytes], bool, PeerLost | MessageTooLong | None]:
         """Read what is there, up to a bound: the units, whether the end came, and what failed."""
         units: list[bytes] = []
-        recv = self._sock.recv
+        recvmsg = self._sock.recvmsg
         seqpacket = self.transport is Transport.UNIX_SEQPACKET
         try:
             for _ in range(BURST):
-                unit = recv(UNIT)
+                unit, _, flags, _ = recvmsg(UNIT)
+                if flags & socket.MSG_TRUNC:
+                    return units, True, MessageTooLong(f"a message longer than {UNIT} bytes")
                 if not unit and seqpacket:
                     return units, True, None
                 units.append(unit)

@@ -125,6 +125,8 @@ class SessionConnection(UnitConnection[M]):
             self.over = ConnectionClosed("this side has closed the connection")
         if not self._blocked:
             self._teardown()
+        else:
+            self.io_loop.loop.call_later(self.limits.linger_time, self.abort)
 
     async def close(self) -> None:
         self.close_soon()
