@@ -116,11 +116,12 @@ class Listener:
                 )
                 if action is Action.RETRY:
                     continue
-                self._stop_reading()
                 if action is Action.STOP:
+                    self.close()
                     text = f"{self.endpoint}: {reason} ({code(error)}); nobody is accepted any more"
                     self._events.emit(Warned(text))
                 else:
+                    self._stop_reading()
                     self._back_off(f"{reason} ({code(error)})")
                 return
             if self._pause:
