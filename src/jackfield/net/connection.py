@@ -156,15 +156,20 @@ class Connection(Described[M]):
     async def _more(self, timeout: float | None = None) -> None:
         """Wait until a message is at hand; raise what ended the input instead."""
         while not self.inbox:
-            if self._waiter is not None and not self._waiter.done():
-                msg = "another receive() waits on this connection; one at a time"
-                raise ConcurrencyError(msg)
+            self.check_turn()
             if self._held:
                 self._release()
                 continue
             if self._over:
                 raise self.end_of_input()
             await self._wait(timeout)
+
+    def check_turn(self) -> None:
+        """Raise ConcurrencyError while somebody waits for input."""
+        waiter = self._waiter  # once: the loop may wake it while another thread looks here
+        if waiter is not None and not waiter.done():
+            msg = "another receive() waits on this connection; one at a time"
+            raise ConcurrencyError(msg)
 
     async def _wait(self, timeout: float | None) -> None:
         """Wait until something about the input changes."""
@@ -240,12 +245,10 @@ class Connection(Described[M]):
         """Give the bytes to send for a message. Raises LocalProtocolError."""
         return self._encode(message)
 
-    def claim(self, waiter: Waiter) -> bool:
-        """Have `waiter` woken by the next input; False when somebody else waits for it."""
-        if self._waiter is not None and not self._waiter.done():
-            return self._waiter is waiter
+    def claim(self, waiter: Waiter) -> None:
+        """Have `waiter` woken by the next input. Raises ConcurrencyError."""
+        self.check_turn()
         self._waiter = waiter
-        return True
 
     def unclaim(self, waiter: Waiter) -> None:
         """Take `claim()` back."""

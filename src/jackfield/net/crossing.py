@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self, TypeVar
 
 from jackfield.endpoints import Transport
-from jackfield.errors import ConcurrencyError, EndOfStream, PeerLost, ReceiveTimeout
+from jackfield.errors import EndOfStream, PeerLost, ReceiveTimeout
 from jackfield.framing.base import Framing
 from jackfield.net.connection import BATCH, Connection
 from jackfield.net.described import Described
@@ -195,23 +195,20 @@ class BlockingConnection(_Crossing[M]):
         gate = self._gate
         deadline = None if timeout is None else time.monotonic() + timeout
         while not core.inbox:
-            if not core.claim(gate):
-                msg = "another receive() waits on this connection; one at a time"
-                raise ConcurrencyError(msg)
-            if core.inbox:  # filled before the claim was seen
+            core.claim(gate)
+            try:
+                if core.inbox:  # filled before the claim was seen
+                    return
+                if core.is_held:
+                    self._io.run(core.release)
+                elif core.is_ended:
+                    raise core.end_of_input()
+                left = None if deadline is None else deadline - time.monotonic()
+                if not gate.wait(left) and not core.inbox:
+                    msg = f"no message came within {timeout:g} s"
+                    raise ReceiveTimeout(msg)
+            finally:  # after a KeyboardInterrupt, too
                 core.unclaim(gate)
-                return
-            if core.is_held:
-                self._io.run(core.release)
-            elif core.is_ended:
-                core.unclaim(gate)
-                raise core.end_of_input()
-            left = None if deadline is None else deadline - time.monotonic()
-            woken = gate.wait(left)
-            core.unclaim(gate)
-            if not woken and not core.inbox:
-                msg = f"no message came within {timeout:g} s"
-                raise ReceiveTimeout(msg)
 
     def send(self, message: M) -> None:
         """As `Connection.send()`; waits for a peer that lags."""
@@ -309,9 +306,7 @@ class BridgedConnection(_Crossing[M]):
         while not core.inbox:
             future: asyncio.Future[None] = self._loop.create_future()
             gate = _LoopGate(self._loop, future)
-            if not core.claim(gate):
-                msg = "another receive() waits on this connection; one at a time"
-                raise ConcurrencyError(msg)
+            core.claim(gate)
             try:
                 if core.inbox:  # filled before the claim was seen
                     return

@@ -246,6 +246,7 @@ class StreamConnection(WritingStream[M]):
         self._held = True  # the next receive() goes on with the bytes at hand
 
     async def receive_chunk(self, max_bytes: int = BATCH) -> bytes:
+        self.check_turn()
         self._uncut()
         while not self._backlog:
             if self._eof or self._over:
