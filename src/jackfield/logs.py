@@ -179,7 +179,7 @@ _WORDS: dict[type[Event], tuple[str, Callable[[Any], str]]] = {
     AcceptResumed: ("resumed", lambda e: f"{_at(e.endpoint)}: peers are accepted again"),
     Warned: ("warning", lambda e: str(e.text)),
     Draining: ("stopping", _stopping),
-    Cut: ("cut", lambda e: f"at the deadline: {', '.join(e.peers)}"),
+    Cut: ("cut", lambda e: f"who was still there: {', '.join(e.peers)}"),
     Stopped: ("stopped", _nothing_more),
 }
 """For each kind of event its verb, and what makes the words after it."""

@@ -11,8 +11,9 @@ from typing import Any, cast
 import click
 from click.shell_completion import CompletionItem
 
-from jackfield.cli.values import duration, with_files
-from jackfield.endpoints import parse
+from jackfield.cli.certificates import with_files
+from jackfield.cli.values import duration
+from jackfield.endpoints import Endpoint, Transport, parse
 from jackfield.errors import ConfigurationError, JackfieldError
 from jackfield.events import Events
 from jackfield.framing.names import parse as parse_framing
@@ -127,9 +128,11 @@ def serve(
         limits = replace(limits, connections=max_connections)
     if max_connections_per_ip is not None:
         limits = replace(limits, connections_per_source=max_connections_per_ip)
-    where = with_files([parse(url) for url in endpoints] or listen_fds(), cert, key, ca)
+    where = [parse(url) for url in endpoints] or listen_fds()
     if not where:
         raise click.UsageError("where? an endpoint is missing, for example tcp://127.0.0.1:9999")
+    if cert or key or ca:
+        where = _with_files(where, cert, key, ca)
     events = Events()
     Log(sys.stdout, messages=show, as_json=as_json, verbose=verbose).follow(events)
     server = Server(
@@ -164,3 +167,14 @@ def _find(name: str, options: dict[str, Any], *, verbose: bool) -> Service[Any]:
         raise ConfigurationError(
             f"{text} ({where.filename}, line {where.lineno}; -v shows the traceback)"
         ) from error
+
+
+def _with_files(
+    where: list[Endpoint], cert: str | None, key: str | None, ca: str | None
+) -> list[Endpoint]:
+    if all(endpoint.transport is not Transport.TLS for endpoint in where):
+        raise click.UsageError("--cert, --key and --ca are for tls:// endpoints; there is none")
+    return [
+        with_files(endpoint, cert, key, ca) if endpoint.transport is Transport.TLS else endpoint
+        for endpoint in where
+    ]
