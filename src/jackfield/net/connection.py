@@ -256,8 +256,10 @@ class Connection(Described[M]):
             self._waiter = None
 
     def release(self) -> None:
-        """Go on with input that was held back."""
+        """Go on with input that was held back; wake who waits if there is none to come."""
         self._release()
+        if self._over:
+            self._wake()
 
     # Sending
 

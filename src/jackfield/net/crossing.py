@@ -197,11 +197,12 @@ class BlockingConnection(_Crossing[M]):
         while not core.inbox:
             core.claim(gate)
             try:
+                ended = core.is_ended  # before the look: what came before the end is there by then
                 if core.inbox:  # filled before the claim was seen
                     return
                 if core.is_held:
                     self._io.run(core.release)
-                elif core.is_ended:
+                elif ended:
                     raise core.end_of_input()
                 left = None if deadline is None else deadline - time.monotonic()
                 if not gate.wait(left) and not core.inbox:
@@ -308,11 +309,12 @@ class BridgedConnection(_Crossing[M]):
             gate = _LoopGate(self._loop, future)
             core.claim(gate)
             try:
+                ended = core.is_ended  # before the look: what came before the end is there by then
                 if core.inbox:  # filled before the claim was seen
                     return
                 if core.is_held:
                     self._io.run(core.release)
-                elif core.is_ended:
+                elif ended:
                     raise core.end_of_input()
                 async with asyncio.timeout(timeout):
                     await future
