@@ -311,13 +311,6 @@ class Connection(Described[M]):
         if self.over is not None:
             raise self.over.with_traceback(None)
 
-    def when_drained(self, waiter: Waiter) -> None:
-        """Wake `waiter` when the peer has taken more, or nothing can be sent any more."""
-        if self._blocked and self.over is None:
-            self._writers.append(waiter)
-        else:
-            waiter.set_result(None)
-
     async def _progress(self) -> None:
         """Wait until the peer has taken more, or nothing can be sent any more."""
         waiter = self.io_loop.create_future()

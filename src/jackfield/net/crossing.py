@@ -92,10 +92,10 @@ class _Crossing(Described[M]):
     def core(self) -> Connection[M]:
         return self._core
 
-    def _put(self, data: bytes) -> bool:
+    def _put(self, encoded: list[bytes]) -> bool:
         """Hand over what is sent; whether the peer lags so much that it should be waited for."""
-        self._out.append(data)
-        self._size += len(data)
+        self._out += encoded
+        self._size += sum(map(len, encoded))
         if not self._handing_over:
             self._handing_over = True
             self._io.run(self._hand_over)
@@ -213,20 +213,13 @@ class BlockingConnection(_Crossing[M]):
 
     def send(self, message: M) -> None:
         """As `Connection.send()`; waits for a peer that lags."""
-        if self._put(self._encoded(message)):
-            self._drain()
+        if self._put([self._encoded(message)]):
+            self._wait_for(self._core.drained())
 
     def send_many(self, messages: Iterable[M]) -> None:
         """As `Connection.send_many()`."""
-        for message in messages:
-            self.send(message)
-
-    def _drain(self) -> None:
-        gate = Gate()
-        self._io.run(self._core.when_drained, gate)
-        gate.wait(None)
-        if self._core.over is not None:
-            raise self._core.over.with_traceback(None)
+        if self._put([self._encoded(message) for message in messages]):
+            self._wait_for(self._core.drained())
 
     def receive_chunk(self, max_bytes: int = BATCH) -> bytes:
         """As `Connection.receive_chunk()`."""
@@ -327,21 +320,14 @@ class BridgedConnection(_Crossing[M]):
 
     def send(self, message: M) -> Awaitable[None]:
         """As `Connection.send()`."""
-        if self._put(self._encoded(message)):
-            return self._drained()
+        if self._put([self._encoded(message)]):
+            return self._result_of(self._core.drained())
         return self._done
 
     async def send_many(self, messages: Iterable[M]) -> None:
         """As `Connection.send_many()`."""
-        for message in messages:
-            await self.send(message)
-
-    async def _drained(self) -> None:
-        future: asyncio.Future[None] = self._loop.create_future()
-        self._io.run(self._core.when_drained, _LoopGate(self._loop, future))
-        await future
-        if self._core.over is not None:
-            raise self._core.over.with_traceback(None)
+        if self._put([self._encoded(message) for message in messages]):
+            await self._result_of(self._core.drained())
 
     async def receive_chunk(self, max_bytes: int = BATCH) -> bytes:
         """As `Connection.receive_chunk()`."""
