@@ -10,7 +10,6 @@ The rules this file owns:
 from __future__ import annotations
 
 import difflib
-import sys
 from collections.abc import Sequence
 from importlib import import_module
 
@@ -89,5 +88,5 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _fail(text: str, status: int) -> int:
-    print(printable(text), file=sys.stderr)  # noqa: T201  click's echo would write to a closed one
+    click.echo(printable(text), err=True)
     return status

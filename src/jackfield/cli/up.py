@@ -133,9 +133,10 @@ def _show(servers: dict[str, Server[Any]]) -> None:
         at = server.endpoints[0]
         line = f"nc {at.host} {at.port}" if has_nc else f"{connect} {at}"
         click.echo(f"  {name:6} {SMALL[name]:{width}}   {line}")
-    echo = servers["echo"].endpoints
-    click.echo("\nEach of them also by UDP, and on a UNIX socket of its name:\n")
-    for endpoint in echo:
+    endpoints = servers["echo"].endpoints
+    unix = ", and on a UNIX socket of its name" if endpoints[-1].path else ""
+    click.echo(f"\nEach of them also by UDP{unix}:\n")
+    for endpoint in endpoints:
         click.echo(f"  {connect} {endpoint}")
     click.echo()
 

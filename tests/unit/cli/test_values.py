@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import click
+import pytest
+
+from jackfield.cli.values import duration
+
+CONTEXT = click.Context(click.Command("x"))
+OPTION = click.Option(["--delay"])
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("1s", 1.0), ("250ms", 0.25), ("2m", 120.0), ("1h", 3600.0), ("0.5", 0.5), (" 3 ", 3.0)],
+)
+def test_a_time(text: str, seconds: float) -> None:
+    assert duration(CONTEXT, OPTION, text) == seconds
+
+
+def test_none_given() -> None:
+    assert duration(CONTEXT, OPTION, None) is None
+
+
+@pytest.mark.parametrize("text", ["", "s", "1x", "-1s", "1e9", "inf", "nan", "1.s", "9" * 10, "١s"])
+def test_what_is_no_time(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="is no time; write 1s, 250ms or 2m"):
+        duration(CONTEXT, OPTION, text)
