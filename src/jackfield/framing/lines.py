@@ -52,6 +52,8 @@ class TextLines(Framing[str]):
         self._ending: Final = _checked_ending(ending)
         self._line_end: Final = ending
         self._at_once: Final = self.encoding in FAITHFUL
+        # bytes of a line that needs no second look, as all do where the encoding may alter text
+        self._plain_max: Final = max_message if self._at_once else -1
 
     def cut(self, buffer: Buffer, start: int, searched: int) -> Cut | int:
         return cut_line(buffer, start, searched, self.max_message)
@@ -81,8 +83,7 @@ class TextLines(Framing[str]):
         except (AttributeError, UnicodeEncodeError):
             data = encoded(message, self.encoding)  # which says what is wrong
         if (
-            not self._at_once
-            or len(data) > self.max_message
+            len(data) > self._plain_max
             or "\n" in message
             or ("\r" in message and message.endswith("\r"))
         ):
@@ -94,15 +95,11 @@ class TextLines(Framing[str]):
             return super().encode_all(messages)
         ending = self._line_end
         try:
-            text = ending.join((*messages, ""))
-            data = text.encode(self.encoding)
+            body = "".join(messages)
+            data = ending.join((*messages, "")).encode(self.encoding)
         except (TypeError, UnicodeEncodeError):
             return super().encode_all(messages)
-        if (
-            len(data) > self.max_message
-            or text.count("\n") != len(messages)
-            or text.count("\r") != len(messages) * (len(ending) - 1)
-        ):
+        if len(data) > self.max_message or "\n" in body or "\r" in body:
             return super().encode_all(messages)
         return data
 
