@@ -99,6 +99,7 @@ class Server(Generic[M]):
         self._listeners: list[Listener | DatagramListener | memory.MemoryListener] = []
         self._plans: dict[Endpoint, Plan] = {}
         self._live: dict[int, Connection[Any]] = {}
+        self._refused: set[Connection[Any]] = set()  # being told why
         self._sources: dict[str, int] = {}
         self._numbers = itertools.count(1)
         self._handlers = 0
@@ -219,8 +220,14 @@ class Server(Generic[M]):
         if plan.context is not None:
             conn.abort(reason)
             return
+        self._refused.add(conn)
+        conn.call_when_over(lambda: self._forget_refused(conn))
         begin(plan, conn, _nothing)
         conn.refuse(reason)
+
+    def _forget_refused(self, conn: Connection[Any]) -> None:
+        self._refused.discard(conn)
+        self._see_if_quiet()
 
     def _refusal(self, source: str) -> str:
         """Why a new connection cannot be taken; empty when it can."""
@@ -348,12 +355,12 @@ class Server(Generic[M]):
         peers = [str(conn.peer) for conn in self._live.values()] + self._model.peers()
         if peers:
             self.events.emit(Cut(tuple(dict.fromkeys(peers))))
-        for conn in list(self._live.values()):
+        for conn in (*self._live.values(), *self._refused):
             conn.abort("cut at the deadline")
         self._model.cut()
 
     async def _wait_until_quiet(self, timeout: float) -> bool:
-        """Wait until no connection and no handler is left; False when time is up, or cut()."""
+        """Wait until no connection and no handler is left; False when time is up, or at cut()."""
         self._quiet = self._io.create_future()
         timer = self._io.loop.call_later(timeout, _set, self._quiet)
         self._see_if_quiet()
@@ -362,10 +369,14 @@ class Server(Generic[M]):
         finally:
             timer.cancel()
             self._quiet = None
-        return not self.connections and not self._handlers
+        return self._is_quiet
+
+    @property
+    def _is_quiet(self) -> bool:
+        return not (self._live or self._handlers or self._refused)
 
     def _see_if_quiet(self) -> None:
-        if self._quiet is not None and not self._live and not self._handlers:
+        if self._quiet is not None and self._is_quiet:
             _set(self._quiet)
 
     def _close_listeners(self) -> None:

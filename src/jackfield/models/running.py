@@ -132,7 +132,8 @@ def _over(serving: Serving, conn: Connection[Any], error: BaseException | None, 
     """The handler has ended; in the loop's thread."""
     try:
         settle(conn, error, serving.events)
-    finally:
+    finally:  # a subscriber may have failed
+        conn.close_soon()
         done()
 
 
