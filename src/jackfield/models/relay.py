@@ -11,9 +11,12 @@ The rules this file owns:
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable
 
+from jackfield.errors import ConnectionEnded
 from jackfield.events import DatagramsDropped, Events
 from jackfield.net.handing import datagram_pair, pass_unit, take_unit
 from jackfield.net.packets import UnitConnection
@@ -31,6 +34,7 @@ class Relay:
         self._ours, self.theirs = datagram_pair()
         self._waiting: deque[bytes] = deque()  # units the system has not taken yet
         self._ended = False
+        self._resuming: asyncio.Task[None] | None = None
         self._tell_end: Callable[[], None] | None = None
         conn.io.watch_read(self._ours, self._back)
         conn.answer_by(self)
@@ -77,15 +81,13 @@ class Relay:
                 return
             conn.send_batch([unit])
         conn.io.unwatch_read(self._ours)
-        conn.when_drained(self)
+        self._resuming = conn.io.loop.create_task(self._resume())
 
-    def done(self) -> bool:
-        """Whether nobody waits for the peer any more."""
-        return self._ours.fileno() < 0
-
-    def set_result(self, _result: None, /) -> None:
-        """Go on: the peer has taken more."""
-        if not self.done():
+    async def _resume(self) -> None:
+        """Go on when the peer has taken enough, or is gone."""
+        with contextlib.suppress(ConnectionEnded):
+            await self.conn.drained()
+        if self._ours.fileno() >= 0:
             self.conn.io.watch_read(self._ours, self._back)
 
     def finish(self, reason: str) -> None:

@@ -288,9 +288,7 @@ class PacketConnection(UnitConnection[M]):
             raise self.over.with_traceback(None)
         self.flush()
         while self._blocked:
-            waiter = self.io_loop.create_future()
-            self._writers.append(waiter)
-            await waiter
+            await self._progress()
         self.over = ConnectionClosed("send_eof() has ended this side")
         try:
             self._sock.shutdown(socket.SHUT_WR)
@@ -318,9 +316,7 @@ class PacketConnection(UnitConnection[M]):
     async def close(self) -> None:
         self.close_soon()
         while not self._torn:
-            waiter = self.io_loop.create_future()
-            self._writers.append(waiter)
-            await waiter
+            await self._progress()
 
     def abort(self, reason: str = "") -> None:
         self.reason = self.reason or reason

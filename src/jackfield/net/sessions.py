@@ -131,9 +131,7 @@ class SessionConnection(UnitConnection[M]):
     async def close(self) -> None:
         self.close_soon()
         while not self._gone:
-            waiter = self.io_loop.create_future()
-            self._writers.append(waiter)
-            await waiter
+            await self._progress()
 
     def end_input(self) -> None:
         if not self._over:
