@@ -174,4 +174,5 @@ def _check_keys(table: dict[str, Any], key: str, known: tuple[str, ...]) -> None
         if name not in known:
             close = difflib.get_close_matches(name, known, 1)
             hint = f"did you mean {close[0]}? " if close else ""
-            raise _Wrong(f"{key}{name}: is unknown; {hint}known are {', '.join(known)}")
+            shown = name if name.isprintable() else repr(name)
+            raise _Wrong(f"{key}{shown}: is unknown; {hint}known are {', '.join(known)}")

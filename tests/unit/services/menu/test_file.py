@@ -76,6 +76,7 @@ BAD = [
     (TITLE + "words = 1\n" + CHOICE, r"words: is a table, written \[words\]"),
     (TITLE + CHOICE + '[words]\nbak = "b"', r"words\.bak: is unknown; did you mean back\?"),
     (TITLE + CHOICE + "[words]\nback = 1", r"words\.back: is no text"),
+    ('"a\\nb" = 1', r"'a\\nb': is unknown; known are"),
     ("zzz = 1", "zzz: is unknown; known are title, choice, words"),
     ("title = ", "is not TOML: Invalid value"),
     (b"title = '\xff'", "is not UTF-8 at byte 9; save it as UTF-8"),
