@@ -144,10 +144,9 @@ def test_the_same_port_serves_tcp_and_udp(model: ModelName) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     urls = [f"tcp://127.0.0.1:{port}", f"udp://127.0.0.1:{port}"]
-    with Live(handlers.native, *urls, model=model) as live:
-        with live.connect(0) as stream, live.connect(1) as datagrams:
-            assert stream.ask("echo stream") == "stream"
-            assert datagrams.ask("echo datagram") == "datagram"
+    with (Live(handlers.native, *urls, model=model) as live, live.connect(0) as stream, live.connect(1) as datagrams):
+        assert stream.ask("echo stream") == "stream"
+        assert datagrams.ask("echo datagram") == "datagram"
 
 
 @pytest.mark.parametrize("model", ALL)
@@ -224,9 +223,8 @@ def test_a_restart_right_after_closing_binds_at_once(model: ModelName) -> None:
             assert peer.rest() == b""
         first.await_event(ConnectionEnded)
     assert time_wait(port)
-    with Live(handlers.native, f"tcp://127.0.0.1:{port}", model=model) as second:
-        with second.connect() as peer:
-            assert peer.ask("echo again") == "again"
+    with (Live(handlers.native, f"tcp://127.0.0.1:{port}", model=model) as second, second.connect() as peer):
+        assert peer.ask("echo again") == "again"
 
 
 def test_a_server_that_was_stopped_can_be_started_again() -> None:
@@ -242,10 +240,9 @@ async def test_a_server_is_an_async_context_manager() -> None:
     told: list[Event] = []
     events = Events()
     events.subscribe(Event, told.append)
-    async with Server(handlers.native, "memory://here", events=events) as server:
-        async with connect(server.endpoints[0], lines()) as conn:
-            await conn.send("echo hello")
-            assert await conn.receive() == "hello"
+    with (with Server(handlers.native, "memory://here", events=events) as server, with connect(server.endpoints[0], lines()) as conn):
+        await conn.send("echo hello")
+        assert await conn.receive() == "hello"
     assert isinstance(told[-1], Stopped)
 
 
