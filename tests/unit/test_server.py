@@ -144,7 +144,11 @@ def test_the_same_port_serves_tcp_and_udp(model: ModelName) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     urls = [f"tcp://127.0.0.1:{port}", f"udp://127.0.0.1:{port}"]
-    with (Live(handlers.native, *urls, model=model) as live, live.connect(0) as stream, live.connect(1) as datagrams):
+    with (
+        Live(handlers.native, *urls, model=model) as live,
+        live.connect(0) as stream,
+        live.connect(1) as datagrams,
+    ):
         assert stream.ask("echo stream") == "stream"
         assert datagrams.ask("echo datagram") == "datagram"
 
@@ -223,7 +227,10 @@ def test_a_restart_right_after_closing_binds_at_once(model: ModelName) -> None:
             assert peer.rest() == b""
         first.await_event(ConnectionEnded)
     assert time_wait(port)
-    with (Live(handlers.native, f"tcp://127.0.0.1:{port}", model=model) as second, second.connect() as peer):
+    with (
+        Live(handlers.native, f"tcp://127.0.0.1:{port}", model=model) as second,
+        second.connect() as peer,
+    ):
         assert peer.ask("echo again") == "again"
 
 
@@ -240,7 +247,10 @@ async def test_a_server_is_an_async_context_manager() -> None:
     told: list[Event] = []
     events = Events()
     events.subscribe(Event, told.append)
-    with (with Server(handlers.native, "memory://here", events=events) as server, with connect(server.endpoints[0], lines()) as conn):
+    async with (
+        Server(handlers.native, "memory://here", events=events) as server,
+        connect(server.endpoints[0], lines()) as conn,
+    ):
         await conn.send("echo hello")
         assert await conn.receive() == "hello"
     assert isinstance(told[-1], Stopped)
@@ -308,18 +318,20 @@ def test_an_ipv4_address_counts_as_itself_on_a_dual_stack_socket() -> None:
 @pytest.mark.parametrize("model", SEVERAL)
 def test_a_refusal_reaches_a_peer_that_is_still_sending(model: ModelName) -> None:
     """A close with unread input would reset the connection and destroy the reason."""
-    with Live(handlers.native, TCP, model=model, limits=Limits(connections=1)) as live:
-        with live.connect() as first:
-            first.ask("echo first")
-            with live.connect() as second:
-                second.sock.setblocking(False)
-                for _ in range(12):
-                    with contextlib.suppress(BlockingIOError):
-                        second.sock.send(b"x" * 64 * 1024)
-                second.sock.settimeout(PATIENCE)
-                live.await_event(Refused)
-                second.sock.sendall(b"y" * 64 * 1024)
-                assert second.rest() == FULL.encode() + b"\n"
+    with (
+        Live(handlers.native, TCP, model=model, limits=Limits(connections=1)) as live,
+        live.connect() as first,
+    ):
+        first.ask("echo first")
+        with live.connect() as second:
+            second.sock.setblocking(False)
+            for _ in range(12):
+                with contextlib.suppress(BlockingIOError):
+                    second.sock.send(b"x" * 64 * 1024)
+            second.sock.settimeout(PATIENCE)
+            live.await_event(Refused)
+            second.sock.sendall(b"y" * 64 * 1024)
+            assert second.rest() == FULL.encode() + b"\n"
 
 
 def test_a_refused_peer_that_never_stops_sending_is_cut_off() -> None:
@@ -333,12 +345,14 @@ def test_a_refused_peer_that_never_stops_sending_is_cut_off() -> None:
 def test_over_tls_a_peer_past_the_limit_is_refused_without_a_handshake(
     certificates: Certificates,
 ) -> None:
-    with Live(handlers.native, certificates.url(), limits=Limits(connections=1)) as live:
-        with Peer(live.endpoints[0], ca=certificates.ca) as first:
-            assert first.ask("echo first") == "first"
-            with pytest.raises(ConnectionError), Peer(plain(live.endpoints[0])) as second:
-                second.rest()
-            assert live.await_event(Refused).reason == "the server is full; try again later"
+    with (
+        Live(handlers.native, certificates.url(), limits=Limits(connections=1)) as live,
+        Peer(live.endpoints[0], ca=certificates.ca) as first,
+    ):
+        assert first.ask("echo first") == "first"
+        with pytest.raises(ConnectionError), Peer(plain(live.endpoints[0])) as second:
+            second.rest()
+        assert live.await_event(Refused).reason == "the server is full; try again later"
 
 
 # The model's capacity
@@ -382,15 +396,17 @@ def test_past_the_capacity_connections_wait_in_the_listen_queue_and_are_served_i
 
 @pytest.mark.parametrize("url", ["memory://queue", "unix:@PID", "unix+seqpacket:@PID"])
 def test_they_wait_on_every_transport(url: str) -> None:
-    with Live(handlers.blocking, url_of(url), model="threads", limits=Limits(threads=1)) as live:
-        with connect(live.endpoints[0], lines()) as first:
-            first.send("echo one")
-            assert first.receive() == "one"
-            with connect(live.endpoints[0], lines()) as second:
-                second.send("echo two")
-                assert len(live.of(ConnectionOpened)) == 1
-                first.close()
-                assert second.receive(PATIENCE) == "two"
+    with (
+        Live(handlers.blocking, url_of(url), model="threads", limits=Limits(threads=1)) as live,
+        connect(live.endpoints[0], lines()) as first,
+    ):
+        first.send("echo one")
+        assert first.receive() == "one"
+        with connect(live.endpoints[0], lines()) as second:
+            second.send("echo two")
+            assert len(live.of(ConnectionOpened)) == 1
+            first.close()
+            assert second.receive(PATIENCE) == "two"
 
 
 def test_a_datagram_that_gets_the_free_handler_lets_no_stream_past_the_cap() -> None:
@@ -418,13 +434,16 @@ def test_a_datagram_that_gets_the_free_handler_lets_no_stream_past_the_cap() -> 
 
 def test_a_datagram_peer_waits_for_a_handler_too() -> None:
     limits = Limits(threads=1)
-    with Live(handlers.blocking, "udp://127.0.0.1:0", model="threads", limits=limits) as live:
-        with live.connect() as first, live.connect() as second:
-            assert first.ask("echo one") == "one"
-            second.send("echo two", "echo three")
-            assert first.ask("echo on") == "on"
-            first.send("quit")
-            assert [second.line(), second.line()] == ["two", "three"]
+    with (
+        Live(handlers.blocking, "udp://127.0.0.1:0", model="threads", limits=limits) as live,
+        live.connect() as first,
+        live.connect() as second,
+    ):
+        assert first.ask("echo one") == "one"
+        second.send("echo two", "echo three")
+        assert first.ask("echo on") == "on"
+        first.send("quit")
+        assert [second.line(), second.line()] == ["two", "three"]
 
 
 # Handlers
@@ -754,17 +773,20 @@ def test_stopping_twice_is_stopping_once() -> None:
 def test_a_datagram_while_the_server_stops_begins_nothing() -> None:
     holding = Holding()
     urls = ["udp://127.0.0.1:0", "memory://held"]
-    with Live(Service("holding", holding, lines()), *urls, model="threads") as live:
-        with live.connect(0) as first, live.connect(0) as late:
-            assert first.ask("hello") == "hello"
-            stopping = slowly(live, first)
-            late.send("too late")
-            until(lambda: read_all(live))
-            holding.go.set()
-            stopping.join(PATIENCE)
-            assert len(live.of(ConnectionOpened)) == 1
-            with pytest.raises(JackfieldError):
-                connect("memory://held").open()
+    with (
+        Live(Service("holding", holding, lines()), *urls, model="threads") as live,
+        live.connect(0) as first,
+        live.connect(0) as late,
+    ):
+        assert first.ask("hello") == "hello"
+        stopping = slowly(live, first)
+        late.send("too late")
+        until(lambda: read_all(live))
+        holding.go.set()
+        stopping.join(PATIENCE)
+        assert len(live.of(ConnectionOpened)) == 1
+        with pytest.raises(JackfieldError):
+            connect("memory://held").open()
 
 
 def read_all(live: Live) -> bool:
@@ -789,11 +811,14 @@ def test_a_room_needs_several_streams_and_inline_has_one_at_a_time() -> None:
         "hall needs several connections at a time, and under inline a stream has one; "
         "choose --model asyncio, threads or processes"
     )
-    with Live(service, "udp://127.0.0.1:0", model="inline") as live:
-        with live.connect() as one, live.connect() as other:
-            assert one.ask("hello") == "hello"
-            assert other.ask("hi") == "hi"
-            assert one.line() == "hi"
+    with (
+        Live(service, "udp://127.0.0.1:0", model="inline") as live,
+        live.connect() as one,
+        live.connect() as other,
+    ):
+        assert one.ask("hello") == "hello"
+        assert other.ask("hi") == "hi"
+        assert one.line() == "hi"
 
 
 # What the system refuses
@@ -848,18 +873,21 @@ async def test_a_connection_ended_by_the_server_ends_for_its_client() -> None:
 
 @pytest.mark.parametrize("patient", [True, False])
 def test_a_refusal_is_waited_for_when_the_server_stops(patient: bool) -> None:
-    with Live(handlers.native, TCP, limits=Limits(connections=1)) as live:
-        with live.connect() as first, live.connect() as second:
-            first.ask("echo first")
-            refused = live.await_event(Refused)
-            first.send("quit")
-            assert first.rest() == b"done\n"
-            first.close()
-            stopping = threading.Thread(target=live.stop, args=(PATIENCE if patient else 0,))
-            stopping.start()
-            live.await_event(Draining)
-            if patient:
-                assert second.rest().decode() == f"error: {refused.reason}\n"
-                second.close()
-            stopping.join(PATIENCE)
-            assert live.of(Cut) == []  # it was not served, so it cannot be cut
+    with (
+        Live(handlers.native, TCP, limits=Limits(connections=1)) as live,
+        live.connect() as first,
+        live.connect() as second,
+    ):
+        first.ask("echo first")
+        refused = live.await_event(Refused)
+        first.send("quit")
+        assert first.rest() == b"done\n"
+        first.close()
+        stopping = threading.Thread(target=live.stop, args=(PATIENCE if patient else 0,))
+        stopping.start()
+        live.await_event(Draining)
+        if patient:
+            assert second.rest().decode() == f"error: {refused.reason}\n"
+            second.close()
+        stopping.join(PATIENCE)
+        assert live.of(Cut) == []  # it was not served, so it cannot be cut
