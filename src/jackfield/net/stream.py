@@ -325,18 +325,6 @@ class StreamConnection(WritingStream[M]):
         if ready is not None:
             ready(PeerLost(f"no TLS handshake within {self.limits.handshake:g} s"))
 
-    def _send_raw(self, data: bytes) -> None:
-        """Write what TLS itself has to say."""
-        if data and not self._torn:
-            tls, self._tls = self._tls, None
-            try:
-                if self._blocked:
-                    self._pending = bytes(self._pending) + data
-                else:
-                    self._write(data)
-            finally:
-                self._tls = tls
-
     def end_input(self) -> None:
         if not self._eof:
             self._input_ended(None)

@@ -9,6 +9,7 @@ The rules this file owns:
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Awaitable
 from socket import SHUT_WR, socket
@@ -30,7 +31,7 @@ COPY = 64 * 1024
 class WritingStream(Connection[M]):
     """A stream, as far as its sending half goes."""
 
-    __slots__ = ("_closing", "_done_future", "_eof_wanted", "_out", "_pending", "_sock", "_tls")
+    __slots__ = ("_closing", "_done_future", "_eof_wanted", "_filing", "_out", "_pending", "_sock", "_tls")
 
     keeps_boundaries = False
 
@@ -48,6 +49,7 @@ class WritingStream(Connection[M]):
         self._done_future = plan.io.done
         self._out = bytearray()  # encoded and not yet given to the system
         self._pending: memoryview | bytes = b""  # given to a write that the system cut short
+        self._filing = False  # a file is on its way: `_blocked` until its end
         self._eof_wanted = False  # this side is ended once all is written
         self._closing = False
 
@@ -103,9 +105,9 @@ class WritingStream(Connection[M]):
     def _drop_output(self) -> None:
         self._out = bytearray()
 
-    def _write(self, data: bytes | bytearray) -> None:
-        """Give bytes to the system; keep what it does not take."""
-        if self._tls is not None:
+    def _write(self, data: bytes | bytearray, *, as_is: bool = False) -> None:
+        """Give bytes to the system, `as_is` or by TLS; keep what it does not take."""
+        if self._tls is not None and not as_is:
             data = self._tls.encrypt(data)
         try:
             sent = self._sock.send(data)
@@ -117,11 +119,17 @@ class WritingStream(Connection[M]):
         self.bytes_sent += sent
         if sent < len(data):
             self._pending = memoryview(data)[sent:]
-            self._block()
+            self._blocked = True
+            self.io_loop.watch_write(self._sock, self._on_writable)
 
-    def _block(self) -> None:
-        self._blocked = True
-        self.io_loop.watch_write(self._sock, self._on_writable)
+    def _send_raw(self, data: bytes) -> None:
+        """Write what TLS itself has to say, behind what TLS has said already."""
+        if not data or self._torn:
+            return
+        if self._pending:
+            self._pending = bytes(self._pending) + data
+        else:
+            self._write(data, as_is=True)
 
     def _on_writable(self) -> None:
         if self._pending:
@@ -137,7 +145,12 @@ class WritingStream(Connection[M]):
             if self._pending:
                 self._wake_writers()
                 return
-        self._unblock()
+        if self._filing:
+            self._pending = b""
+            self.io_loop.unwatch_write(self._sock)
+            self._wake_writers()
+        else:
+            self._unblock()
 
     def _unblock(self) -> None:
         """All that was given to the system is taken: go on with what waits here."""
@@ -172,57 +185,61 @@ class WritingStream(Connection[M]):
         await self.drained()
 
     async def send_file(self, file: BinaryIO, offset: int = 0, count: int | None = None) -> int:
-        while self._blocked or self._out:
+        while self.over is None and (self._blocked or self._out):
             self.flush()
-            await self._all_written()
+            if self._blocked:
+                await self._progress()
         if self.over is not None:
             raise self.over.with_traceback(None)
-        left = os.fstat(file.fileno()).st_size - offset if count is None else count
-        if self._tls is not None or self._sock.fileno() < 0 or not hasattr(os, "sendfile"):
-            return await self._copy_file(file, offset, left)
-        total = 0
-        self._blocked = True  # what is sent meanwhile waits for the file's end
+        size = os.fstat(file.fileno()).st_size - offset if count is None else count
+        self._blocked = self._filing = True  # what is sent meanwhile waits for the file's end
         try:
-            while total < left and self.over is None:
-                try:
-                    sent = os.sendfile(
-                        self._sock.fileno(),
-                        file.fileno(),
-                        offset + total,
-                        min(left - total, 1 << 30),
-                    )
-                except (BlockingIOError, InterruptedError):
-                    self.io_loop.watch_write(self._sock, self._wake_writers)
-                    await self._progress()
-                    continue
-                except OSError as error:
-                    self._output_lost(lost(error))
-                    break
-                if not sent:
-                    break
-                total += sent
-                self.bytes_sent += sent
+            return await self._send_file(file.fileno(), offset, size)
         finally:
-            if not self._torn:
+            self._filing = False
+            if self._blocked and not self._pending:
                 self._unblock()
-        if self.over is not None and not self._closing:
+
+    async def _send_file(self, file: int, offset: int, size: int) -> int:
+        """Send a file part by part, with a turn of the loop for others in between."""
+        copied = self._tls is not None or self._sock.fileno() < 0 or not hasattr(os, "sendfile")
+        total = 0
+        while total < size:
+            try:
+                if copied:
+                    data = _read_at(file, offset + total, min(COPY, size - total))
+                    sent = len(data)
+                    self._write(data)
+                else:
+                    most = min(size - total, 1 << 30)
+                    sent = os.sendfile(self._sock.fileno(), file, offset + total, most)
+                    self.bytes_sent += sent
+            except (BlockingIOError, InterruptedError):
+                await self._room()
+                continue
+            except OSError:
+                if copied:
+                    raise
+                copied = True  # which tells whether the file is at fault or the peer is lost
+                continue
+            total += sent
+            if not sent:
+                break
+            if total < size:
+                await self._room()
+        if not self._blocked and self.over is not None:
             raise self.over.with_traceback(None)
         return total
 
-    async def _copy_file(self, file: BinaryIO, offset: int, left: int) -> int:
-        """Send a file through TLS or memory, where the system cannot."""
-        total = 0
-        while total < left:
-            data = os.pread(file.fileno(), min(COPY, left - total), offset + total)
-            if not data:
-                break
-            await self.send_chunk(data)
-            total += len(data)
-        return total
-
-    async def _all_written(self) -> None:
-        while self._blocked and self.over is None:
+    async def _room(self) -> None:
+        """Wait until a file can go on. Raises PeerLost or ConnectionClosed when it cannot."""
+        if self._blocked:
+            self.io_loop.watch_write(self._sock, self._on_writable)
             await self._progress()
+        while self._pending:
+            await self._progress()
+        if not self._blocked and self.over is not None:
+            raise self.over.with_traceback(None)
 
     async def send_eof(self) -> None:
         if self.over is not None:
@@ -232,21 +249,18 @@ class WritingStream(Connection[M]):
         self.over = ConnectionClosed("send_eof() has ended this side")
         if not self._blocked:
             self._end_output()
-        await self._all_flushed()
-
-    async def _all_flushed(self) -> None:
         while self._blocked:
             await self._progress()
 
     def _end_output(self) -> None:
-        """Tell the peer that nothing more comes."""
+        """Tell the peer that nothing more comes; while `_blocked` afterwards, it waits too."""
+        if self._tls is not None:
+            self._send_raw(self._tls.close_notify())
+            if self._blocked or self._torn:
+                return
         self._eof_wanted = False
-        try:
-            if self._tls is not None:
-                self._sock.send(self._tls.close_notify())
+        with contextlib.suppress(OSError):  # the peer is gone: reading will say so
             self._sock.shutdown(SHUT_WR)
-        except OSError:
-            return  # the peer is gone: reading will say so
 
     def _end_closing(self) -> None:
         """All is written, and the connection is closing."""
@@ -272,3 +286,10 @@ class WritingStream(Connection[M]):
             msg = "the connection is closed; it has no socket any more"
             raise ConnectionClosed(msg)
         return self._sock
+
+
+def _read_at(file: int, offset: int, size: int) -> bytes:
+    if hasattr(os, "pread"):
+        return os.pread(file, size, offset)
+    os.lseek(file, offset, os.SEEK_SET)  # Windows
+    return os.read(file, size)
