@@ -20,7 +20,8 @@ from jackfield.services.talk.events import (
     TakenForPlain,
     Unconfirmed,
 )
-from jackfield.services.talk.protocol import GONE, MOST_LEAVING, WINDOW, Protocol
+from jackfield.services.talk.outbox import WINDOW
+from jackfield.services.talk.protocol import GONE, MOST_LEAVING, Protocol
 
 # A channel that loses, doubles and reorders, and two talks at its ends
 

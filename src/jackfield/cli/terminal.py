@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
 import sys
 from collections import deque
@@ -180,7 +179,7 @@ class Terminal:
         self._write(f"\r{prompt}{self._typed(text)}\x1b[K\r{forward}")
 
     def _columns(self) -> int:
-        return max(8, shutil.get_terminal_size().columns)
+        return max(8, stdio.columns(stdio.STDOUT))
 
     def _write(self, text: str) -> None:
         stdio.write(stdio.STDOUT, text.encode(self._encoding, "replace"))

@@ -70,5 +70,16 @@ def write(fd: int, data: bytes) -> bool:
     return True
 
 
+def columns(fd: int) -> int:
+    """Give the columns of the terminal there; 80 where nobody knows.
+
+    The system is asked, and not COLUMNS, which stays what it was when a window changes.
+    """
+    try:
+        return os.get_terminal_size(fd).columns or 80
+    except OSError:
+        return 80
+
+
 def _failed(fd: int, done: str, error: OSError) -> LocalError:
     return LocalError(f"{_NAMES[fd]} cannot be {done}: {error.strerror or error} ({code(error)})")

@@ -5,9 +5,8 @@ The rules this file owns:
 1. This side begins with its hello, and says it once to a peer that has not said one. Who has
    said one is a talk; who says nothing for `GRACE` seconds, or anything else, is plain: it gets
    plain text, and nobody tells whether that arrives. A hello that comes later counts too.
-2. A talk gets its lines numbered, at most `WINDOW` of them unconfirmed at a time. Over
-   datagrams the oldest unconfirmed one is sent again after a time learned from the answers
-   (RFC 6298), doubled each time; so is the hello, to a talk that does not know us yet.
+2. A talk gets its lines numbered, and again over datagrams where they get lost: `outbox.py`.
+   So it gets the hello, for as long as it does not know us yet.
 3. What came already is dropped and confirmed again; what came too early waits, within WINDOW.
 4. Leaving is numbered like a line, so the peer has all lines before it. Who has been left
    finishes once its own lines are confirmed, or after `LINGER` seconds.
@@ -20,9 +19,6 @@ The rules this file owns:
 """
 
 from __future__ import annotations
-
-from collections import deque
-from dataclasses import dataclass
 
 from jackfield.errors import LocalProtocolError
 from jackfield.services.talk import wire
@@ -38,6 +34,7 @@ from jackfield.services.talk.events import (
     TakenForPlain,
     Unconfirmed,
 )
+from jackfield.services.talk.outbox import BYE, WINDOW, Outbox, Patience, Words
 
 GRACE = 1.0
 HALF_LINE = 0.3
@@ -51,30 +48,8 @@ LEAVING = 5.0
 MOST_LEAVING = GRACE + LEAVING
 """Seconds that leaving may take without a sign of the peer."""
 
-WINDOW = 32
-BACKLOG = 64
-"""Lines that may wait to be sent before `room` says no."""
-
-FIRST_RESEND, SHORTEST_RESEND, LONGEST_RESEND = 0.5, 0.1, 4.0
-"""Seconds until a line is sent again."""
-
 GOODBYE = "bye"
 """What a plain peer over datagrams is told in place of an end of the connection."""
-
-_BYE = None
-"""Stands for leaving among the lines."""
-
-Words = str | None
-
-
-@dataclass(slots=True)
-class _Sent:
-    """A line, or the goodbye, that is not confirmed yet."""
-
-    number: int
-    words: Words
-    at: float
-    again: bool = False
 
 
 class Protocol:
@@ -103,7 +78,6 @@ class Protocol:
         self._identity = identity or wire.new_identity()
         self._peer = ""  # a talk's identity
         self._plain = False
-        self._knows_us = False  # a frame has come, so our hello has arrived
         self._out: list[bytes] = []
         self._events: list[Event] = []
         self._over = False
@@ -111,20 +85,15 @@ class Protocol:
         self._left = False  # the peer has said goodbye
         self._goodbye_arrived = False  # ours has arrived there
         self._partial = b""
-        # Our lines
-        self._backlog: deque[Words] = deque()
-        self._unconfirmed: deque[_Sent] = deque()
-        self._last_number = 0
+        self._patience = Patience()
+        self._outbox = Outbox(self._patience, reliable=not datagrams)
+        self._hellos_again = 0
         # The peer's
         self._have = 0  # all up to this number
-        self._early: dict[int, Words] = {}
-        # Round trips: RFC 6298
-        self._round_trip = self._variation = 0.0
-        self._resend_after = FIRST_RESEND
+        self._early: dict[int, Words] = {}  # and what came before one that is missing
         # When to do what; None when there is nothing
         self._taken_for_plain: float | None = None
         self._say_hello: float | None = None
-        self._resend: float | None = None
         self._flush_partial: float | None = None
         self._ask: float | None = None
         self._gives_up: float | None = None
@@ -151,7 +120,7 @@ class Protocol:
             raise LocalProtocolError(
                 f"a line of {size} bytes, and {wire.MAX_LINE} are the most; send it in parts"
             )
-        self._backlog.append(text.encode("utf-8", "backslashreplace").decode())
+        self._outbox.put(text.encode("utf-8", "backslashreplace").decode())
         self._send_lines(now)
 
     def leave(self, now: float) -> None:
@@ -160,7 +129,7 @@ class Protocol:
             return
         self._leaving = True
         if not self._left:
-            self._backlog.append(_BYE)
+            self._outbox.put(BYE)
             self._gives_up = now + LEAVING
             self._send_lines(now)
 
@@ -208,8 +177,8 @@ class Protocol:
             return
         if _due(self._say_hello, now):
             self._say_hello_again(now)
-        if _due(self._resend, now):
-            self._send_again(now)
+        if _due(self._outbox.deadline, now):
+            self._send_lines(now)
         if _due(self._ask, now):
             self._send(wire.ASK)
             self._ask = now + ASK_AGAIN
@@ -229,14 +198,14 @@ class Protocol:
     @property
     def room(self) -> bool:
         """Whether another line may be said without more waiting than is reasonable."""
-        return len(self._backlog) < BACKLOG
+        return self._outbox.room
 
     def deadline(self) -> float | None:
         """When to call `tick()`; None when nothing is to be waited for."""
         times = (
             self._taken_for_plain,
             self._say_hello,
-            self._resend,
+            self._outbox.deadline,
             self._flush_partial,
             self._ask,
             self._gives_up,
@@ -269,7 +238,7 @@ class Protocol:
         if both_know and isinstance(found, wire.Frame) and found.sender == self._peer:
             if found.kind in {wire.ACK, wire.UNKNOWN}:
                 return b""
-            return bytes(wire.Frame(self._identity, wire.ACK, 0, self._have))
+            return bytes(wire.Frame(self._identity, wire.ACK, self._early_bits, self._have))
         return answer_to_stranger(data)
 
     # What comes
@@ -317,15 +286,15 @@ class Protocol:
             if self._datagrams:
                 if self._plain:  # our hello was lost, or it would have answered that
                     self._out.append(wire.hello(self._identity, self._name, self._encoding))
-                self._say_hello = now + self._resend_after
+                self._say_hello = now + self._patience.after(0)
             self._plain = False
-        self._send(wire.ACK)
+        self._send_ack()
         self._send_lines(now)
 
     def _say_hello_again(self, now: float) -> None:
         self._out.append(wire.hello(self._identity, self._name, self._encoding))
-        self._back_off()
-        self._say_hello = now + self._resend_after
+        self._hellos_again += 1
+        self._say_hello = now + self._patience.after(self._hellos_again)
 
     def _take_frame(self, frame: wire.Frame, now: float) -> None:
         if not self._peer:
@@ -335,17 +304,16 @@ class Protocol:
             return
         if frame.sender != self._peer:
             return
-        self._knows_us = True
         self._say_hello = None
         if frame.kind in {wire.LINE, wire.BYE}:
-            words = frame.text if frame.kind == wire.LINE else _BYE
+            words = frame.text if frame.kind == wire.LINE else BYE
             if self._have < frame.number <= self._have + WINDOW:
                 self._early[frame.number] = words
         self._hear_in_order(now)
         if frame.kind != wire.ACK:
-            self._send(wire.ACK)
-        self._take_confirmation(frame.ack, now)
-        if self._left and not self._unconfirmed:
+            self._send_ack()
+        self._take_confirmation(frame, now)
+        if self._left and self._outbox.empty:
             self._finish()
 
     def _hear_in_order(self, now: float) -> None:
@@ -353,10 +321,10 @@ class Protocol:
         while self._have + 1 in self._early and not self._left:
             self._have += 1
             words = self._early.pop(self._have)
-            if words is _BYE:
+            if words is BYE:
                 self._left = True
                 self._events.append(PeerLeft())
-                self._drop_backlog()
+                self._tell_unconfirmed(self._outbox.take_waiting())
                 self._gives_up = now + LINGER
             else:
                 self._events.append(Heard(words))
@@ -373,25 +341,25 @@ class Protocol:
             frame = wire.Frame(self._identity, kind, number, self._have, text)
             self._out.append(bytes(frame))
 
+    def _send_ack(self) -> None:
+        self._send(wire.ACK, self._early_bits)
+
+    @property
+    def _early_bits(self) -> int:
+        """A bit for each line after the missing one, the lowest first: set if it is here."""
+        return sum(1 << (number - self._have - 2) for number in self._early)
+
     def _send_lines(self, now: float) -> None:
         if self._plain:
             self._send_plain()
-        while self._peer and self._backlog and len(self._unconfirmed) < WINDOW:
-            self._last_number += 1
-            sent = _Sent(self._last_number, self._backlog.popleft(), now)
-            self._unconfirmed.append(sent)
-            self._transmit(sent)
-            if self._resend is None and self._datagrams:
-                self._resend = now + self._resend_after
-
-    def _transmit(self, sent: _Sent) -> None:
-        kind = wire.BYE if sent.words is _BYE else wire.LINE
-        self._send(kind, sent.number, sent.words or "")
+        elif self._peer:
+            for sent in self._outbox.to_send(now):
+                kind = wire.BYE if sent.words is BYE else wire.LINE
+                self._send(kind, sent.number, sent.words or "")
 
     def _send_plain(self) -> None:
-        while self._backlog and not self._over:
-            words = self._backlog.popleft()
-            if words is _BYE:
+        for words in self._outbox.take_waiting():
+            if words is BYE:
                 if self._datagrams:
                     self._out.append(f"{GOODBYE}\n".encode(self._encoding))
                 self._finish()
@@ -403,64 +371,21 @@ class Protocol:
             else:
                 self._events.append(SentPlain(words))
 
-    def _send_again(self, now: float) -> None:
-        """Send the oldest unconfirmed line again."""
-        oldest = self._unconfirmed[0]
-        oldest.again = True
-        self._transmit(oldest)
-        self._back_off()
-        self._resend = now + self._resend_after
-
-    def _back_off(self) -> None:
-        self._resend_after = min(LONGEST_RESEND, self._resend_after * 2)
-
-    def _take_confirmation(self, number: int, now: float) -> None:
-        if number > self._last_number:
-            return
-        confirmed = None
-        while self._unconfirmed and self._unconfirmed[0].number <= number:
-            confirmed = self._unconfirmed.popleft()
-            if confirmed.words is not _BYE:
-                self._events.append(Confirmed(confirmed.words))
-        if confirmed is None:
-            return
-        if not confirmed.again:
-            self._measure(now - confirmed.at)
-        waits = self._datagrams and self._unconfirmed
-        self._resend = now + self._resend_after if waits else None
-        if confirmed.words is _BYE:
-            self._goodbye_arrived = True
-            self._finish()
+    def _take_confirmation(self, frame: wire.Frame, now: float) -> None:
+        early = frame.number if frame.kind == wire.ACK else 0
+        for words in self._outbox.confirm(frame.ack, early, now):
+            if words is BYE:
+                self._goodbye_arrived = True
+                self._finish()
+            else:
+                self._events.append(Confirmed(words))
         self._send_lines(now)
-
-    def _measure(self, round_trip: float) -> None:
-        """Learn from a line that was sent once how long an answer takes."""
-        if self._round_trip:
-            self._variation += (abs(self._round_trip - round_trip) - self._variation) / 4
-            self._round_trip += (round_trip - self._round_trip) / 8
-        else:
-            self._round_trip = round_trip
-            self._variation = round_trip / 2
-        after = self._round_trip + 4 * self._variation
-        self._resend_after = min(LONGEST_RESEND, max(SHORTEST_RESEND, after))
 
     # The end
 
-    @property
-    def _all_confirmed(self) -> bool:
-        """Whether nothing of ours but the goodbye is unconfirmed."""
-        waiting = [sent.words for sent in self._unconfirmed] + list(self._backlog)
-        return all(words is _BYE for words in waiting)
-
-    def _drop_backlog(self) -> None:
-        for words in self._backlog:
-            if words is not _BYE:
-                self._events.append(Unconfirmed(words))
-        self._backlog.clear()
-
     def _lose(self, reason: str) -> None:
         """End without the peer; no word of it when both sides are done anyway."""
-        if not self._left and not (self._leaving and self._all_confirmed):
+        if not self._left and not (self._leaving and not self._outbox.lines_left):
             self._events.append(PeerGone(reason))
         self._finish()
 
@@ -468,11 +393,10 @@ class Protocol:
         if self._over:
             return
         self._over = True
-        for sent in self._unconfirmed:
-            if sent.words is not _BYE:
-                self._events.append(Unconfirmed(sent.words))
-        self._unconfirmed.clear()
-        self._drop_backlog()
+        self._tell_unconfirmed(self._outbox.take_all())
+
+    def _tell_unconfirmed(self, lines: list[Words]) -> None:
+        self._events += [Unconfirmed(words) for words in lines if words is not BYE]
 
 
 def answer_to_stranger(data: bytes) -> bytes:

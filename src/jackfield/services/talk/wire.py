@@ -14,7 +14,8 @@ The rules this file owns:
 
        L 7 3 text   line number 7; lines up to number 3 of yours have come
        B 8 3        this side leaves; numbered like a line, so it comes after all of them
-       A 0 3        an acknowledgement, nothing more
+       A 5 3        an acknowledgement, nothing more; 5 is 101 in binary: of the lines after
+                    number 4, which is missing, the first and the third have come, too
        K 0 3        are you there? an acknowledgement is asked for
        R 0 0        there is no such conversation: the digits are those of who is told so
 
