@@ -17,6 +17,7 @@ The rules this file owns:
 from __future__ import annotations
 
 import socket
+import threading
 from asyncio import InvalidStateError
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from types import TracebackType
@@ -44,6 +45,9 @@ N = TypeVar("N")
 BATCH = 64 * 1024
 """Bytes of joined replies at which they are written without waiting for more."""
 
+_posting = threading.Lock()
+"""Held for a moment to count what is posted: any number of threads may post at once."""
+
 
 class Connection(Described[M]):
     """One peer's conversation.
@@ -68,6 +72,7 @@ class Connection(Described[M]):
         "_held",
         "_keeper",
         "_over",
+        "_posted",
         "_receiver",
         "_tap",
         "_waiter",
@@ -112,6 +117,7 @@ class Connection(Described[M]):
         self._error: JackfieldError | None = None  # why, when it was not the peer's wish
         self._flushing = False  # flush() is on its way
         self._blocked = False  # nothing can be written now: what is sent waits in _out
+        self._posted = 0  # bytes posted that have not reached _out yet
         self._writers: list[Waiter] = []  # who waits until the peer has taken more
         self.over: ConnectionEnded | None = None  # why nothing can be sent any more
         self._calls: list[Callable[[], None]] | None = None
@@ -337,12 +343,17 @@ class Connection(Described[M]):
 
     def post_encoded(self, data: bytes) -> bool:
         """Post the bytes of one message that is encoded already. From any thread."""
-        if self.over is not None or self.unsent + len(data) > self.limits.outbox:
-            return False
+        with _posting:
+            size = self.unsent + self._posted + len(data)
+            if self.over is not None or size > self.limits.outbox:
+                return False
+            self._posted += len(data)
         self.io_loop.run(self._post_now, data)
         return True
 
     def _post_now(self, data: bytes) -> None:
+        with _posting:
+            self._posted -= len(data)
         if self.over is None:
             self.messages_sent += 1
             self._append([data])
