@@ -117,13 +117,11 @@ DATAGRAM_SCRIPTS = SCRIPTS | {
     "menu": SCRIPTS["menu"][5:],
     "time": ["> what time is it?", "< DAY, MONTH D, YEAR HH:MM:SS-UTC"],
     "room": [
-        "A> first",
+        "A> ",
         "A< You are A; the others hear what you say. q leaves.",
-        "B> second",
+        "B> ",
         "B< You are B; the others hear what you say. q leaves.",
-        "A< B came",
-        "A< B: second",
-        *SCRIPTS["room"][3:],
+        *SCRIPTS["room"][2:],
     ],
 }
 """And over datagrams."""

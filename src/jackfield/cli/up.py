@@ -86,7 +86,7 @@ async def _started(name: str, port: int, spare: Iterator[int], folder: str | Non
     path: str | None = None if folder is None else f"{folder}/{name}.sock"
     others = count(2)
     service = find(name)
-    for tries_left in range(TRIES, -1, -1):
+    for tries in count(1):
         tcp = Endpoint(Transport.TCP, "127.0.0.1", port)
         endpoints = [tcp, replace(tcp, transport=Transport.UDP)]
         if path is not None:
@@ -95,15 +95,15 @@ async def _started(name: str, port: int, spare: Iterator[int], folder: str | Non
         try:
             await server.start()
         except AddressInUse as error:
-            if not tries_left:
+            if tries > TRIES:
                 raise
             if path is not None and str(error).startswith(str(endpoints[-1])):
                 path = f"{folder}/{name}-{next(others)}.sock"
             else:
                 port = next(spare)
         else:
-            return server
-    raise AssertionError
+            break
+    return server
 
 
 def _folder() -> tuple[str | None, str]:

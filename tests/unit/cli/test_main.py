@@ -101,3 +101,22 @@ def test_it_runs_as_a_module() -> None:
     assert (status, out) == (2, b"")
     assert err.startswith("jackfield: there is no service called 'ehco'; did you mean echo? ")
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("jackfield ", ["plain,serve", "plain,connect", "plain,up"]),
+        ("jackfield serve gr", ["plain,greet"]),
+        ("jackfield serve --del", ["plain,--delay"]),
+        ("jackfield nothing x", []),
+    ],
+)
+def test_a_shell_can_complete_what_is_typed(words: str, offered: list[str]) -> None:
+    typed = {"COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)}
+    with Piped(_JACKFIELD_COMPLETE="bash_complete", **typed) as command:
+        status, out, err = command.finish()
+    assert (status, err) == (0, "")
+    found = out.decode().split()
+    assert set(offered) <= set(found)
+    assert bool(offered) == bool(found)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from jackfield.cli import up
+from jackfield.cli.main import run
 from jackfield.endpoints import parse
 from jackfield.net import files
 from tests.unit.cli.people import AtTerminal, Piped
@@ -107,8 +108,6 @@ def test_a_port_that_is_taken_is_passed_over(runtime: str) -> None:
 def test_when_no_port_is_free_it_says_so(
     runtime: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from jackfield.cli.main import run
-
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
@@ -118,6 +117,26 @@ def test_when_no_port_is_free_it_says_so(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith(f"jackfield: tcp://127.0.0.1:{port}: in use")
+
+
+def test_a_start_that_fails_leaves_nothing_behind(
+    runtime: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            try:
+                socket.create_server(("127.0.0.1", port - 1)).close()
+            except OSError:  # that one is taken by somebody else
+                continue
+            monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
+            monkeypatch.setattr(up, "FIRST_PORT", port - 1)
+            monkeypatch.setattr(up, "TRIES", 0)
+            assert run(["up"]) == 1
+            break
+    assert f"tcp://127.0.0.1:{port}: in use" in capsys.readouterr().err
+    assert not list(Path(runtime, "jackfield").iterdir())
+    socket.create_server(("127.0.0.1", port - 1)).close()
 
 
 def test_without_a_runtime_folder_it_makes_one_in_the_folder_for_temporary_files(
