@@ -25,7 +25,7 @@ MAX_LINE = 64 * 1024
 
 MAX_HISTORY = 500
 
-_SEQUENCE = re.compile("\x1b(\\[[0-9;?]*[ -/]*[@-~]|O.|[^\\[O])")
+_SEQUENCE = re.compile("\x1b(\\[[0-9;?]*[ -/]*[@-~]|O.|[^\\[O\x1b])")
 _UNFINISHED = re.compile("\x1b(\\[[0-9;?]*[ -/]*|O)?")
 _SHOWN_TAB = "    "
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 
-from jackfield.errors import ConnectionEnded, RemoteProtocolError
+from jackfield.errors import ConnectionEnded, ReceiveTimeout, RemoteProtocolError
 from jackfield.net.connection import Connection
 from jackfield.services.talk import wire
 from jackfield.services.talk.conversation import Conversation, Person, is_leaving, tell_busy
@@ -21,6 +21,9 @@ from jackfield.services.talk.protocol import Protocol, answer_to_stranger
 
 REMEMBERED = 16
 """Conversations that were ended lately, whose peers may still be sending."""
+
+STRAY = 1.0
+"""Seconds for which more is waited for from where a datagram came that begins no conversation."""
 
 
 class Line:
@@ -45,22 +48,29 @@ class Line:
         try:
             first = b""
             if conn.local.is_datagram:
-                first = await conn.receive()
-                answer = self._answer(first)
-                if answer is not None:
-                    if answer:
-                        await conn.send(answer)
-                    return
+                first = await self._first_words(conn)
             if self._current is None:
                 await self._converse(conn, first, calls=False)
             else:
                 await tell_busy(conn, self._name, self._encoding)
-        except (ConnectionEnded, RemoteProtocolError):
+        except (ConnectionEnded, RemoteProtocolError, ReceiveTimeout):
             return  # a peer that was gone before anything could be said
         except Exception as error:
             if not self.failed.done():
                 self.failed.set_exception(error)
             raise
+
+    async def _first_words(self, conn: Connection[bytes]) -> bytes:
+        """Answer what belongs to conversations that are over; give what begins one.
+
+        Raises ReceiveTimeout when nothing does for a while.
+        """
+        first = await conn.receive()
+        while (answer := self._answer(first)) is not None:
+            if answer:
+                await conn.send(answer)
+            first = await conn.receive(timeout=STRAY)
+        return first
 
     def _answer(self, first: bytes) -> bytes | None:
         """What to answer to a first datagram that begins no conversation; None if it does."""
