@@ -10,7 +10,7 @@ PYTHON ?=
 ARGS ?=
 
 BIN = .venv/bin
-CODE = src tests scripts docs/conf.py $(wildcard examples benchmarks)
+CODE = src tests scripts $(wildcard docs/*.py) $(wildcard examples benchmarks)
 PYTEST = -m pytest -n auto --dist loadgroup $(ARGS)
 SPHINX = $(BIN)/python -m sphinx --fresh-env --fail-on-warning --keep-going --quiet
 

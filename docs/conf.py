@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jackfield.version import __version__
@@ -11,12 +13,14 @@ from jackfield.version import __version__
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
+sys.path.insert(0, str(Path(__file__).parent))  # for tables.py
+
 project = "Jackfield"
 author = "The Jackfield maintainers"
 copyright = author
 release = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "tables"]
 exclude_patterns = ["_build"]
 
 html_theme = "furo"
@@ -30,6 +34,7 @@ myst_heading_anchors = 3
 default_role = "py:obj"
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
 autodoc_default_options = {"members": True, "show-inheritance": True}
 
 DESCRIBED = re.compile(r"(?P<names>\w+(?:, \w+)*): \S")

@@ -1,0 +1,134 @@
+"""Tables made from the source, so that no page repeats by hand what the code says.
+
+`{limits}`: the fields of `jackfield.Limits`, each with unit, default and why.
+`{url-options}`: the options of endpoint URLs, each with what fits and where it applies.
+`{command}`: what a command's `--help` shows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+import click
+from docutils import nodes
+from docutils.parsers.rst import Directive
+from docutils.statemachine import StringList
+from sphinx.pycode import ModuleAnalyzer
+
+from jackfield import endpoints
+from jackfield.cli.main import jackfield
+from jackfield.limits import Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sphinx.application import Sphinx
+
+SECONDS = {"handshake", "session_idle", "linger_time", "drain"}
+BYTES = {"outbox", "write_high", "linger_bytes"}
+
+
+def limits_rows() -> list[tuple[str, str, str]]:
+    """Give name, default and why of each limit."""
+    why = texts_of("jackfield.limits", "Limits")
+    return [
+        (f"`{field.name}`", _amount(field.name, field.default), why[field.name])
+        for field in fields(Limits)
+    ]
+
+
+def options_rows() -> list[tuple[str, str, str, str]]:
+    """Give an example, the transports, what fits and what for, of each URL option."""
+    what = texts_of("jackfield.endpoints", "Options")
+    known = endpoints._OPTIONS  # noqa: SLF001  the one place that has them all
+    return [
+        (
+            f"`?{name}={option.example}`",
+            ", ".join(f"`{transport}`" for transport in sorted(option.transports)),
+            option.rule,
+            what[name],
+        )
+        for name, option in known.items()
+    ]
+
+
+def texts_of(module: str, name: str) -> dict[str, str]:
+    """Give the text below each attribute of a class, as one paragraph."""
+    found = ModuleAnalyzer.for_module(module).find_attr_docs()
+    return {
+        attribute: " ".join(" ".join(lines).split())
+        for (owner, attribute), lines in found.items()
+        if owner == name
+    }
+
+
+def _amount(name: str, default: object) -> str:
+    if name in SECONDS:
+        return f"{default:g} s"
+    if name in BYTES:
+        assert isinstance(default, int)
+        return f"{default // 1024} KiB"
+    return f"{default:,}"
+
+
+class _Table(Directive):  # type: ignore[misc]  # docutils has no types
+    """A table in Markdown, parsed where the directive stands."""
+
+    head: tuple[str, ...] = ()
+
+    def rows(self) -> Iterable[tuple[str, ...]]:
+        """Give the cells of each row."""
+        raise NotImplementedError
+
+    def run(self) -> list[nodes.Node]:
+        lines = [
+            f"| {' | '.join(cells)} |"
+            for cells in (self.head, ["---"] * len(self.head), *self.rows())
+        ]
+        here = nodes.Element()
+        self.state.nested_parse(StringList(lines, "made from the source"), 0, here)
+        return list(here.children)
+
+
+class _Limits(_Table):
+    head = ("limit", "default", "what it is, and why")
+
+    def rows(self) -> Iterable[tuple[str, ...]]:
+        return limits_rows()
+
+
+class _URLOptions(_Table):
+    head = ("option", "for", "what fits", "what for")
+
+    def rows(self) -> Iterable[tuple[str, ...]]:
+        return options_rows()
+
+
+class _Command(Directive):  # type: ignore[misc]  # docutils has no types
+    """The help of a command: none for `jackfield` itself."""
+
+    optional_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        name = self.arguments[0] if self.arguments else ""
+        text = help_of(name)
+        return [nodes.literal_block(text, text, language="text")]
+
+
+def help_of(name: str) -> str:
+    """Give what `jackfield NAME --help` shows."""
+    group = click.Context(jackfield, info_name="jackfield", terminal_width=84)
+    if not name:
+        return jackfield.get_help(group)
+    found = jackfield.get_command(group, name)
+    assert found is not None, f"there is no command {name}"
+    return found.get_help(click.Context(found, group, info_name=name, terminal_width=84))
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Hook into Sphinx."""
+    app.add_directive("limits", _Limits)
+    app.add_directive("url-options", _URLOptions)
+    app.add_directive("command", _Command)
+    return {"parallel_read_safe": True}
