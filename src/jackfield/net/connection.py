@@ -2,41 +2,35 @@
 
 The rules this file owns:
 
-1. A handler is given the messages of one slice of input without waiting, then the loop has a
-   turn. Nothing more is read while messages wait for a handler that lags.
-2. `send()` writes at once when no message is at hand. Otherwise the replies to the messages
+1. `send()` writes at once when no message is at hand. Otherwise the replies to the messages
    at hand join into one write, at the latest at the end of this turn of the loop.
-3. `send()` has to be waited for only when the peer lags by more than `Limits.write_high`.
-4. A receive() that is cancelled or times out loses nothing. A second one at a time raises.
-5. An error in the input is raised where the handler reaches it, after the good messages
-   before it. When the peer is lost, receiving ends and sending raises; the handler goes on.
+2. `send()` has to be waited for only when the peer lags by more than `Limits.write_high`.
+3. When the peer is lost, receiving ends and sending raises; the handler goes on.
+4. `post()` is for any thread, and takes no more than `Limits.outbox`.
 
-`StreamConnection` and `PacketConnection` do the I/O; this class is what all have in common.
+`receiving.py` has its receiving half. `StreamConnection` and `PacketConnection` do the I/O;
+this class is what all have in common.
 """
 
 from __future__ import annotations
 
 import socket
 import threading
-from asyncio import InvalidStateError
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from asyncio import Future
+from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
 from typing import Any, BinaryIO, Self, TypeVar
 
 from jackfield.endpoints import Endpoint, Transport
 from jackfield.errors import (
-    ConcurrencyError,
     ConnectionClosed,
     ConnectionEnded,
-    EndOfStream,
-    JackfieldError,
     LocalProtocolError,
     PeerLost,
-    ReceiveTimeout,
 )
 from jackfield.framing.base import Framing
-from jackfield.net.described import Described
-from jackfield.net.roles import Keeper, Plan, Receiver, Waiter
+from jackfield.net.receiving import Receiving
+from jackfield.net.roles import Keeper, Plan
 from jackfield.net.tls import TLSLayer
 
 M = TypeVar("M")
@@ -45,11 +39,13 @@ N = TypeVar("N")
 BATCH = 64 * 1024
 """Bytes of joined replies at which they are written without waiting for more."""
 
+CLOSED = "this side has closed the connection"
+
 _posting = threading.Lock()
 """Held for a moment to count what is posted: any number of threads may post at once."""
 
 
-class Connection(Described[M]):
+class Connection(Receiving[M]):
     """One peer's conversation.
 
     Made by a server for its handler and by `connect()`; not by hand. All methods are for the
@@ -66,24 +62,16 @@ class Connection(Described[M]):
         "_blocked",
         "_calls",
         "_encode",
-        "_error",
         "_flushing",
         "_framing",
-        "_held",
         "_keeper",
-        "_over",
         "_posted",
-        "_receiver",
         "_tap",
-        "_waiter",
         "_writers",
         "address",
         "bytes_received",
         "bytes_sent",
-        "inbox",
-        "io_loop",
         "limits",
-        "messages_received",
         "messages_sent",
         "number",
         "over",
@@ -102,23 +90,17 @@ class Connection(Described[M]):
         address: Any = None,
         own: Endpoint | None = None,
     ) -> None:
-        self.io_loop = plan.io
+        super().__init__(plan.io)
         self.transport = transport
         self._framing: Framing[M] = plan.framing
         self._encode: Callable[[M], bytes] = self._framing.encode
         self.limits = plan.limits
         self.address = address  # the peer's, as the socket module has it
         self.own = own
-        self.inbox: list[M] = []  # the messages at hand, last one first
-        self._waiter: Waiter | None = None
-        self._receiver: Receiver | None = None
-        self._held = False  # input is held back until the handler asks for more
-        self._over = False  # no more input will come
-        self._error: JackfieldError | None = None  # why, when it was not the peer's wish
         self._flushing = False  # flush() is on its way
         self._blocked = False  # nothing can be written now: what is sent waits in _out
         self._posted = 0  # bytes posted that have not reached _out yet
-        self._writers: list[Waiter] = []  # who waits until the peer has taken more
+        self._writers: list[Future[None]] = []  # who waits until the peer has taken more
         self.over: ConnectionEnded | None = None  # why nothing can be sent any more
         self._calls: list[Callable[[], None]] | None = None
         self._keeper: Keeper | None = None
@@ -126,148 +108,13 @@ class Connection(Described[M]):
         self.reason = ""
         self.number = 0
         self.bytes_received = self.bytes_sent = 0
-        self.messages_received = self.messages_sent = 0
+        self.messages_sent = 0
 
-    # Receiving
-
-    async def __aiter__(self) -> AsyncIterator[M]:
-        """Give message after message, until the peer ends its side or is lost.
-
-        Raises RemoteProtocolError for input that is no message, after those before it.
-        """
-        while True:
-            inbox = self.inbox
-            while inbox:
-                yield inbox.pop()
-            if self._held or self._over or self._waiter is not None:
-                try:
-                    await self._more()
-                except (EndOfStream, PeerLost):
-                    return
-            elif not self.inbox:  # as _more(), without its cost: every message passes here
-                waiter = self._waiter = self.io_loop.create_future()
-                await waiter
-
-    async def receive(self, timeout: float | None = None) -> M:
-        """Give the next message, waiting at most `timeout` seconds for it.
-
-        Raises ReceiveTimeout, EndOfStream when the peer has ended its side, PeerLost,
-        RemoteProtocolError for input that is no message, and ConcurrencyError while another
-        receive() waits. After a timeout or a cancellation no message is lost.
-        """
-        if not self.inbox:
-            await self._more(timeout)
-        return self.inbox.pop()
-
-    async def _more(self, timeout: float | None = None) -> None:
-        """Wait until a message is at hand; raise what ended the input instead."""
-        while not self.inbox:
-            self.check_turn()
-            if self._held:
-                self._release()
-                continue
-            if self._over:
-                raise self.end_of_input()
-            await self._wait(timeout)
-
-    def check_turn(self) -> None:
-        """Raise ConcurrencyError while somebody waits for input."""
-        waiter = self._waiter  # once: the loop may wake it while another thread looks here
-        if waiter is not None and not waiter.done():
-            msg = "another receive() waits on this connection; one at a time"
-            raise ConcurrencyError(msg)
-
-    async def _wait(self, timeout: float | None) -> None:
-        """Wait until something about the input changes."""
-        waiter = self._waiter = self.io_loop.create_future()
-        timer = None
-        if timeout is not None:
-            timer = self.io_loop.loop.call_later(timeout, _expire, waiter, timeout)
-        try:
-            await waiter
-        finally:
-            if self._waiter is waiter:
-                self._waiter = None
-            if timer is not None:
-                timer.cancel()
-
-    def end_of_input(self) -> JackfieldError:
-        """Say why no more input comes."""
-        if self._error is not None:
-            return self._error.with_traceback(None)
-        return EndOfStream("the peer has ended its side of the connection")
-
-    def _deliver(self, messages: list[M]) -> None:
-        """Put decoded messages at hand. The inbox is empty when this is called."""
-        self.messages_received += len(messages)
-        if self._receiver is not None:
-            self._receiver.take(messages)
-            return
-        messages.reverse()
-        self.inbox = messages
-        waiter = self._waiter
-        if waiter is not None:  # as _wake(), without its cost: every message passes here
-            self._waiter = None
-            try:
-                waiter.set_result(None)
-            except InvalidStateError:  # it was cancelled
-                return
-
-    def _wake(self) -> None:
-        waiter, self._waiter = self._waiter, None
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
-
-    def _end_input(self, error: JackfieldError | None) -> None:
-        """Note that no more input comes, and tell who waits for it."""
-        self._over = True
-        self._error = error
-        if self._receiver is not None:
-            self._receiver.over()
-        else:
-            self._wake()
-
-    def _release(self) -> None:
-        """Go on with input that was held back: `_held` is False afterwards."""
-        raise NotImplementedError
-
-    def answer_by(self, receiver: Receiver) -> None:
-        """Give messages to `receiver` straight from the read, from now on."""
-        self._receiver = receiver
-
-    # For a handler in another thread: see crossing.py
-
-    @property
-    def is_held(self) -> bool:
-        """Whether input is held back until the handler asks for it by `release()`."""
-        return self._held
-
-    @property
-    def is_ended(self) -> bool:
-        """Whether no more input comes."""
-        return self._over
+    # Sending
 
     def encode(self, message: M) -> bytes:
         """Give the bytes to send for a message. Raises LocalProtocolError."""
         return self._encode(message)
-
-    def claim(self, waiter: Waiter) -> None:
-        """Have `waiter` woken by the next input. Raises ConcurrencyError."""
-        self.check_turn()
-        self._waiter = waiter
-
-    def unclaim(self, waiter: Waiter) -> None:
-        """Take `claim()` back."""
-        if self._waiter is waiter:
-            self._waiter = None
-
-    def release(self) -> None:
-        """Go on with input that was held back; wake who waits if there is none to come."""
-        self._release()
-        if self._over:
-            self._wake()
-
-    # Sending
 
     def send(self, message: M) -> Awaitable[None]:
         """Send a message; what it gives is awaited to wait for a peer that lags.
@@ -365,8 +212,14 @@ class Connection(Described[M]):
         """Note that nothing can be sent any more, and tell who waits to."""
         if self.over is None:
             self.over = error
+        self._note(error)
         self._drop_output()
         self._wake_writers()
+
+    def _note(self, error: Exception | None) -> None:
+        """Keep for the operator how the peer was lost."""
+        if isinstance(error, PeerLost):
+            self.reason = self.reason or str(error)
 
     def _drop_output(self) -> None:
         """Forget what waits to be written."""
@@ -490,10 +343,9 @@ class Connection(Described[M]):
     def _done(self) -> None:
         """Tell whoever keeps this connection that it is over."""
         if self.over is None:
-            self.over = ConnectionClosed("this side has closed the connection")
+            self.over = ConnectionClosed(CLOSED)
         self._wake_writers()
-        if not self._over:
-            self._end_input(ConnectionClosed("this side has closed the connection"))
+        self._end_input(ConnectionClosed(CLOSED))
         calls, self._calls = self._calls, None
         for call in calls or ():
             call()
@@ -510,8 +362,3 @@ class Connection(Described[M]):
         traceback: TracebackType | None,
     ) -> None:
         await self.close()
-
-
-def _expire(waiter: Any, timeout: float) -> None:
-    if not waiter.done():
-        waiter.set_exception(ReceiveTimeout(f"no message came within {timeout:g} s"))
