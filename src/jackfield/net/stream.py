@@ -14,6 +14,7 @@ The rules this file owns:
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 import struct
 from asyncio import TimerHandle
@@ -22,10 +23,10 @@ from socket import SO_LINGER, SOL_SOCKET, socket
 from typing import Any, TypeVar
 
 from jackfield.endpoints import Endpoint, Transport
-from jackfield.errors import ConnectionClosed, JackfieldError, PeerLost
+from jackfield.errors import ConnectionClosed, ConnectTimeout, JackfieldError, PeerLost, TLSError
 from jackfield.framing.base import Decoder
 from jackfield.net import details
-from jackfield.net.connection import BATCH
+from jackfield.net.connection import BATCH, CLOSED
 from jackfield.net.oserrors import lost
 from jackfield.net.roles import Plan
 from jackfield.net.tls import TLSLayer
@@ -50,6 +51,7 @@ class StreamConnection(WritingStream[M]):
         "_deadline",
         "_decoder",
         "_eof",
+        "_fin",
         "_lingered",
         "_lingers",
         "_on_ready",
@@ -70,11 +72,12 @@ class StreamConnection(WritingStream[M]):
         super().__init__(plan, sock, transport, address, own)
         self._decoder: Decoder[M] = plan.framing.decoder()
         self._on_ready: Callable[[JackfieldError | None], None] | None = None
-        self._backlog = b""  # read and not decoded yet
+        self._backlog: bytes | memoryview = b""  # read and not decoded yet
         self._turning = False  # _turn() is on its way
         self._chunking = False  # a receive_chunk() waits: input is not to be decoded
         self._reading = False
-        self._eof = False  # the peer has ended its side
+        self._eof = False  # nothing more is read
+        self._fin = False  # since the peer has ended its side
         self._lingers = lingers
         self._lingered = 0
         self._deadline: TimerHandle | None = None
@@ -88,10 +91,8 @@ class StreamConnection(WritingStream[M]):
         if tls is not None:
             self._tls = tls
             self._on_ready = on_ready
-            self._deadline = self.io_loop.loop.call_later(
-                self.limits.handshake, self._handshake_late
-            )
-            self._shake_hands()
+            self._within(self.limits.handshake, self._handshake_late)
+            self._shake_hands(tls)
         self._start_reading()
 
     # Reading
@@ -119,13 +120,12 @@ class StreamConnection(WritingStream[M]):
             return
         self.bytes_received += len(data)
         if self._tls is not None:
-            data = self._decrypted(data)
-            if data:
-                self._take(data)
+            self._decrypt(self._tls, data)
         elif data:
             self._take(data)
         else:
-            self._input_ended(None)
+            self._fin = True
+            self._input_ended(self.over if isinstance(self.over, PeerLost) else None)
 
     def _take(self, data: bytes) -> None:
         """Decode what was read: now if it is little, else slice by slice."""
@@ -134,7 +134,11 @@ class StreamConnection(WritingStream[M]):
             self._turn()
             return
         decoder = self._decoder
-        messages = decoder.feed(data)
+        try:
+            messages = decoder.feed(data)
+        except Exception as error:  # noqa: BLE001  a framing of somebody's own may raise anything
+            self._input_ended(error)
+            return
         if messages:
             self._deliver(messages)
         if decoder.attention:
@@ -156,9 +160,7 @@ class StreamConnection(WritingStream[M]):
         if self._decoder.attention and not self.inbox:
             self._decoder.drop()
         if self._backlog:
-            if not self._turning:
-                self._turning = True
-                self.io_loop.call_soon(self._turn)
+            self._turn_soon()
         elif self._decoder.error is None:
             self._start_reading()
 
@@ -173,13 +175,12 @@ class StreamConnection(WritingStream[M]):
             self._hold_back()
             return
         decoder = self._decoder
-        backlog = self._backlog
-        messages: list[M] = []
-        while backlog and not messages and decoder.error is None:
-            size = max(SLICE, decoder.need)
-            messages = decoder.feed(backlog[:size])
-            backlog = backlog[size:]
-        self._backlog = backlog
+        try:
+            messages = self._next_messages(decoder)
+        except Exception as error:  # noqa: BLE001  as above
+            self._backlog = b""
+            self._input_ended(error)
+            return
         if messages:
             self._deliver(messages)
         if decoder.attention:
@@ -187,70 +188,94 @@ class StreamConnection(WritingStream[M]):
         if decoder.error is not None:
             return
         if self._backlog:
-            if not self._turning:
-                self._turning = True
-                self.io_loop.call_soon(self._turn)
+            self._turn_soon()
         elif self._eof:
             self._end_input(self._error)
         else:
             self._start_reading()
 
+    def _next_messages(self, decoder: Decoder[M]) -> list[M]:
+        """Decode slices of the backlog until there are messages, or an error."""
+        messages: list[M] = []
+        while self._backlog and not messages and decoder.error is None:
+            messages = decoder.feed(self._cut_off(max(SLICE, decoder.need)))
+        return messages
+
+    def _cut_off(self, size: int) -> bytes:
+        """Take at most `size` bytes off the backlog."""
+        backlog = self._backlog
+        if len(backlog) <= size:
+            self._backlog = b""
+            return bytes(backlog)
+        view = memoryview(backlog)  # to copy the rest for each slice would cost its square
+        self._backlog = view[size:]
+        return bytes(view[:size])
+
+    def _turn_soon(self) -> None:
+        if not self._turning:
+            self._turning = True
+            self.io_loop.call_soon(self._turn)
+
     def _attend(self) -> None:
         """The decoder has found an error, or holds bytes that can be dropped once used."""
         if self._decoder.error is not None:
             self._stop_reading()
-            self._end_input(self._decoder.error)
+            self._end_input(self._error)
         elif self.inbox:
             self._held = True  # the handler asks for more when it has used what it was given
         else:
             self._decoder.drop()
 
-    def _input_ended(self, error: JackfieldError | None) -> None:
+    def _input_ended(self, error: Exception | None) -> None:
         """The peer has ended its side, or its input was lost; what was read still counts."""
         self._stop_reading()
         self._eof = True
         self._error = error
+        self._note(error)
         if not self._backlog:
             self._end_input(error)
 
     def _input_lost(self, error: PeerLost) -> None:
         self._fail_sending(error)
+        self._handshake_over(TLSError(f"during the TLS handshake {error}"))
         self._input_ended(error)
         if self._closing:
             self._teardown()
 
-    def end_of_input(self) -> JackfieldError:
+    def end_of_input(self) -> Exception:
         if self._error is None:
             self._decoder.finish()
-            self._error = self._decoder.error
-        return super().end_of_input()
+        return self._decoder.error or super().end_of_input()
+
+    def end_input(self) -> None:
+        if self._on_ready is not None:
+            self._handshake_over(TLSError("this side stops"))
+        elif not self._eof:
+            self._input_ended(None)
 
     def _uncut(self) -> None:
         """Turn messages nobody has received, and what is kept of one, back into bytes."""
         self.messages_received -= len(self.inbox)
         rest = self._decoder.rest(len(self.inbox))
         self.inbox.clear()
-        self._backlog = rest + self._backlog if self._backlog else rest
-        if self._decoder.error is not None:
-            self._over = False
-            self._error = None
+        if rest:
+            self._backlog = rest + self._backlog
         self._decoder = self._framing.decoder()
+        self._over = self._eof and not self._backlog
+        self._held = True  # the next receive() goes on with the bytes at hand
 
     def _switched(self) -> None:
         self._uncut()
         self._encode = self._framing.encode
-        if self._backlog:
-            self._over = False
-        elif self._eof:
-            self._over = True
-        self._held = True  # the next receive() goes on with the bytes at hand
+        if self._waiter is not None:  # which has come already
+            self._release()
 
     async def receive_chunk(self, max_bytes: int = BATCH) -> bytes:
         self.check_turn()
         self._uncut()
         while not self._backlog:
-            if self._eof or self._over:
-                if isinstance(self._error, PeerLost):
+            if self._over:
+                if self._error is not None:
                     raise self._error.with_traceback(None)
                 return b""
             self._chunking = True
@@ -259,75 +284,65 @@ class StreamConnection(WritingStream[M]):
                 await self._wait(None)
             finally:
                 self._chunking = False
-        chunk, self._backlog = self._backlog[:max_bytes], self._backlog[max_bytes:]
-        self._held = True
-        if self._eof:
-            self._over = not self._backlog
+        chunk = self._cut_off(max_bytes)
+        self._over = self._eof and not self._backlog
         return chunk
 
     # TLS
 
-    def _decrypted(self, data: bytes) -> bytes:
-        """Pass input through TLS; b"" when there is nothing for the framing."""
-        tls = self._tls
-        assert tls is not None
-        if not data:
-            tls.eof()
-        else:
-            tls.feed(data)
-        if self._on_ready is not None and not self._shake_hands():
-            return b""
-        try:
-            text, ended = tls.decrypt()
-        except ssl.SSLError as error:
-            self._input_lost(PeerLost(f"what the peer sent is no TLS: {error.reason or error}"))
-            return b""
+    def _decrypt(self, tls: TLSLayer, data: bytes) -> None:
+        """Pass what was read through TLS and on to the framing; b"" is the end of TCP."""
+        tls.feed(data)
+        if self._on_ready is not None and not self._shake_hands(tls):
+            return
+        text = tls.decrypt()
         self._send_raw(tls.output())
-        if ended or not data:
-            self._eof = True
-            self._stop_reading()
-            if not ended:
-                self._error = PeerLost("the stream was cut off: TCP ended without TLS close_notify")
-            if not text:
-                self._end_input(self._error)
-            else:
-                self._backlog = text
-                self._turn()
-                return b""
-        return text
+        if data and not tls.ended and tls.error is None:
+            if text:
+                self._take(text)
+            return
+        error = None
+        if tls.error is not None:
+            error = PeerLost(tls.explain(tls.error))
+            self._fail_sending(error)
+        elif not tls.ended:
+            error = PeerLost("the stream was cut off: TCP ended without TLS close_notify")
+        self._fin = tls.error is None
+        self._backlog = text
+        self._input_ended(error)
+        if text:
+            self._turn()
 
-    def _shake_hands(self) -> bool:
+    def _shake_hands(self, tls: TLSLayer) -> bool:
         """Go on with the handshake; whether it is over and was good."""
-        tls = self._tls
-        assert tls is not None
-        failure: JackfieldError | None = None
+        failure: TLSError | None = None
         try:
             done = tls.handshake()
         except ssl.SSLError as error:
-            done, failure = True, tls.explain(error)
+            failure = TLSError(tls.explain(error))
+            done = True
         self._send_raw(tls.output())
-        if not done:
-            return False
+        if done:
+            self._handshake_over(failure)
+        return done and failure is None
+
+    def _handshake_late(self) -> None:
+        self._handshake_over(ConnectTimeout(f"no TLS handshake within {self.limits.handshake:g} s"))
+
+    def _handshake_over(self, failure: JackfieldError | None) -> None:
+        """Tell who waits for the handshake, if it goes on, what came of it."""
+        ready, self._on_ready = self._on_ready, None
+        if ready is None:
+            return
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
-        ready, self._on_ready = self._on_ready, None
         if failure is not None:
             self._stop_reading()
-            self.over = ConnectionClosed("the TLS handshake failed")
-        if ready is not None:
-            ready(failure)
-        return failure is None
-
-    def _handshake_late(self) -> None:
-        assert self._tls is not None
-        ready, self._on_ready = self._on_ready, None
-        if ready is not None:
-            ready(PeerLost(f"no TLS handshake within {self.limits.handshake:g} s"))
-
-    def end_input(self) -> None:
-        if not self._eof:
-            self._input_ended(None)
+            self._eof = True
+            if self.over is None:
+                self.over = ConnectionClosed("the TLS handshake failed")
+        ready(failure)
 
     # Closing
 
@@ -337,40 +352,59 @@ class StreamConnection(WritingStream[M]):
         self._closing = True
         lost_already = isinstance(self.over, PeerLost)
         if self.over is None:
-            self.over = ConnectionClosed("this side has closed the connection")
+            self.over = ConnectionClosed(CLOSED)
         self._stop_reading()
-        if lost_already or self._torn:
+        self._eof = True
+        self._backlog = b""
+        self._end_input(ConnectionClosed(CLOSED))
+        if lost_already:
             self._teardown()
             return
         self.flush()
         if not self._blocked and not self._torn:
             self._end_closing()
-        if not self._torn:
-            self._deadline = self.io_loop.loop.call_later(self.limits.linger_time, self.abort)
+        if self._blocked:
+            self._within(self.limits.linger_time, self.abort)
 
     def _end_closing(self) -> None:
         """All is written: say so, and wait until the peer has it."""
-        if self._deadline is not None:
-            self._deadline.cancel()
-        if not self._eof or self._tls is not None:
+        if not self._fin or self._tls is not None:
             self._end_output()
-        if self._eof or not self._lingers:
-            self._teardown()
+            if self._blocked or self._torn:
+                return
+        if self._lingers and not self._fin:
+            self._within(self.limits.linger_time, self._teardown)
+            self.io_loop.watch_read(self._sock, self._on_linger)
             return
-        self._deadline = self.io_loop.loop.call_later(self.limits.linger_time, self._teardown)
-        self.io_loop.watch_read(self._sock, self._on_linger)
+        while not self._fin and self._drop_input():
+            pass
+        self._teardown()
 
     def _on_linger(self) -> None:
-        """Read and drop what the peer still sends, so that no reset destroys the last word."""
+        self._drop_input()
+
+    def _drop_input(self) -> bool:
+        """Drop what the peer still sends, so that no reset destroys the last word.
+
+        Whether there may be more now.
+        """
         try:
             dropped = len(self._sock.recv(READ))
         except (BlockingIOError, InterruptedError):
-            return
+            return False
         except OSError:
             dropped = 0
         self._lingered += dropped
-        if not dropped or self._lingered > self.limits.linger_bytes:
-            self._teardown()
+        if dropped and self._lingered <= self.limits.linger_bytes:
+            return True
+        self._teardown()
+        return False
+
+    def _within(self, seconds: float, call: Callable[[], None]) -> None:
+        """Have `call()` called when time is up; in place of an earlier deadline."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline = self.io_loop.loop.call_later(seconds, call)
 
     async def close(self) -> None:
         self.close_soon()
@@ -379,10 +413,12 @@ class StreamConnection(WritingStream[M]):
 
     def abort(self, reason: str = "") -> None:
         self.reason = self.reason or reason
-        if not self._torn:
-            if self._sock.fileno() >= 0 and self.transport in {Transport.TCP, Transport.TLS}:
+        if self._torn:
+            return
+        if self.transport in {Transport.TCP, Transport.TLS}:
+            with contextlib.suppress(OSError):  # macOS has none for who is disconnected already
                 self._sock.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
-            self._teardown()
+        self._teardown()
 
     def _teardown(self) -> None:
         """Free the descriptor; the connection is over."""
@@ -398,8 +434,9 @@ class StreamConnection(WritingStream[M]):
             self.own = details.local_endpoint(self.transport, sock)
         self._sock = None  # type: ignore[assignment]  # nothing touches it from here on
         self._reading = self._blocked = False
-        self._closing = True
+        self._closing = self._eof = True
         sock.close()
-        self._pending = b""
+        self._backlog = self._pending = b""
         self._drop_output()
+        self._handshake_over(TLSError("the connection was closed during the TLS handshake"))
         self._done()

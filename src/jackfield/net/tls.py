@@ -11,7 +11,7 @@ import contextlib
 import ssl
 from pathlib import Path
 
-from jackfield.errors import ConfigurationError, TLSError
+from jackfield.errors import ConfigurationError
 from jackfield.net.details import TLSDetails
 
 _RECORDS = 64 * 1024
@@ -19,14 +19,20 @@ _RECORDS = 64 * 1024
 
 
 class TLSLayer:
-    """One connection's TLS."""
+    """One connection's TLS.
 
-    __slots__ = ("_in", "_object", "_out", "_target")
+    ended: whether the peer has ended its side by a close_notify.
+    error: what broke TLS, once something did.
+    """
+
+    __slots__ = ("_in", "_object", "_out", "_target", "ended", "error")
 
     def __init__(self, context: ssl.SSLContext, server_hostname: str | None = None) -> None:
         """Begin as a client when `server_hostname` is given, else as a server."""
         self._in = ssl.MemoryBIO()
         self._out = ssl.MemoryBIO()
+        self.ended = False
+        self.error: ssl.SSLError | None = None
         self._target = server_hostname
         self._object = context.wrap_bio(
             self._in,
@@ -36,12 +42,11 @@ class TLSLayer:
         )
 
     def feed(self, data: bytes) -> None:
-        """Take bytes from the socket."""
-        self._in.write(data)
-
-    def eof(self) -> None:
-        """Take the end of the socket's input."""
-        self._in.write_eof()
+        """Take bytes from the socket; b"" is the end of its input."""
+        if data:
+            self._in.write(data)
+        else:
+            self._in.write_eof()
 
     def output(self) -> bytes:
         """Give bytes for the socket."""
@@ -55,23 +60,23 @@ class TLSLayer:
             return False
         return True
 
-    def decrypt(self) -> tuple[bytes, bool]:
-        """Give what can be decrypted so far, and whether the peer has ended its side.
-
-        Raises ssl.SSLError for what is no TLS.
-        """
+    def decrypt(self) -> bytes:
+        """Give what can be decrypted so far. `ended` and `error` tell of what comes after it."""
         parts: list[bytes] = []
         read = self._object.read
         try:
             while part := read(_RECORDS):
                 parts.append(part)
+            self.ended = True
         except ssl.SSLWantReadError:
-            return b"".join(parts), False
-        except (ssl.SSLZeroReturnError, ssl.SSLSyscallError):
-            return b"".join(parts), True
-        except ssl.SSLEOFError:  # cut off: the caller knows that TCP has ended
-            return b"".join(parts), False
-        return b"".join(parts), True
+            pass
+        except ssl.SSLZeroReturnError:
+            self.ended = True
+        except ssl.SSLEOFError:
+            pass  # cut off: the caller knows that TCP has ended
+        except ssl.SSLError as error:
+            self.error = error
+        return b"".join(parts)
 
     def encrypt(self, data: bytes | bytearray) -> bytes:
         """Give the bytes that carry `data`."""
@@ -85,10 +90,10 @@ class TLSLayer:
             self._object.unwrap()
         return self._out.read()
 
-    def explain(self, error: ssl.SSLError) -> TLSError:
-        """Turn a failed handshake into words."""
+    def explain(self, error: ssl.SSLError) -> str:
+        """Put what went wrong into words."""
         if isinstance(error, ssl.SSLCertVerificationError):
-            return TLSError(
+            return (
                 f"the certificate of {self._target} cannot be trusted: {error.verify_message}; "
                 "if it is one of your own, name its authority with --ca FILE"
             )
@@ -96,10 +101,10 @@ class TLSLayer:
         if reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "HTTPS_PROXY_REQUEST"} or (
             reason == "UNKNOWN_PROTOCOL"
         ):
-            return TLSError("the other side does not speak TLS; it may expect tcp:// instead")
+            return "the other side does not speak TLS; it may expect tcp:// instead"
         if reason == "EOF" or isinstance(error, ssl.SSLEOFError):
-            return TLSError("the other side closed the connection during the TLS handshake")
-        return TLSError(f"the TLS handshake failed: {reason.replace('_', ' ').lower()}")
+            return "the other side closed the connection during the TLS handshake"
+        return f"TLS failed: {reason.replace('_', ' ').lower()}"
 
     def details(self) -> TLSDetails:
         """Give what was agreed on."""

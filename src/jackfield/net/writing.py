@@ -31,7 +31,16 @@ COPY = 64 * 1024
 class WritingStream(Connection[M]):
     """A stream, as far as its sending half goes."""
 
-    __slots__ = ("_closing", "_done_future", "_eof_wanted", "_filing", "_out", "_pending", "_sock", "_tls")
+    __slots__ = (
+        "_closing",
+        "_done_future",
+        "_eof_wanted",
+        "_filing",
+        "_out",
+        "_pending",
+        "_sock",
+        "_tls",
+    )
 
     keeps_boundaries = False
 
@@ -176,6 +185,8 @@ class WritingStream(Connection[M]):
         self._fail_sending(error)
         if self._closing:
             self._teardown()
+        elif self._receiver is not None and self._held:
+            self._release()  # the end is still to be read, and nobody else asks for it
 
     async def send_chunk(self, data: bytes) -> None:
         if self.over is not None:
