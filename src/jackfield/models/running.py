@@ -155,6 +155,8 @@ class Reply:
 
     def take(self, messages: list[Any]) -> None:
         """Answer messages in order, in one write."""
+        if self._finished:
+            return
         fn = self._fn
         replies: list[Any] = []
         error: BaseException | None = None
@@ -176,7 +178,7 @@ class Reply:
     def over(self) -> None:
         """The input has ended."""
         error = self._conn.end_of_input()
-        self._finish(error if isinstance(error, RemoteProtocolError) else None)
+        self._finish(None if isinstance(error, ConnectionEnded) else error)
 
     def _finish(self, error: BaseException | None) -> None:
         if not self._finished:
