@@ -72,7 +72,7 @@ class Wishes:
       echo hello | jackfield connect udp://127.0.0.1:7001
       jackfield connect tls://example.org:443 -v
       jackfield connect unix:///run/x.sock --framing length:4 --hex
-      echo Tracy | jackfield connect tcp://127.0.0.1:7003 --framing lines --once"""
+      echo hello | jackfield connect tcp://127.0.0.1:7002 --framing lines --once"""
 )
 @click.argument("endpoint")
 @click.option(
