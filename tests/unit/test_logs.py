@@ -74,7 +74,10 @@ LINES = [
         "stopping  2 connections left, with 5 s to finish; Ctrl-C again cuts it short",
     ),
     (happenings.Draining(0, 5.0), None),
-    (happenings.Cut((PEER, "udp://[::1]:1")), f"cut       who was still there: {PEER}, udp://[::1]:1"),
+    (
+        happenings.Cut((PEER, "udp://[::1]:1")),
+        f"cut       who was still there: {PEER}, udp://[::1]:1",
+    ),
     (happenings.Stopped(), "stopped"),
     (Event(), "event"),
 ]
