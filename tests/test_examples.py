@@ -44,7 +44,10 @@ def complaints(example: Path) -> list[str]:
 
 @pytest.mark.parametrize(
     "example",
-    [pytest.param(path, id=path.name) for path in sorted(EXAMPLES.rglob("*.py"))],
+    [
+        pytest.param(path, id=str(path.relative_to(EXAMPLES)))
+        for path in sorted(EXAMPLES.rglob("*.py"))
+    ],
 )
 def test_the_example_runs(example: Path) -> None:
     assert complaints(example) == []
