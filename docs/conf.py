@@ -26,6 +26,8 @@ exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"Jackfield {release}"
 html_show_sphinx = False
+html_static_path = ["_static"]
+html_css_files = ["custom.css"]
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3

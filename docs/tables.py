@@ -1,6 +1,7 @@
 """Tables made from the source, so that no page repeats by hand what the code says.
 
 `{limits}`: the fields of `jackfield.Limits`, each with unit, default and why.
+`{bounds}`: those bounds and times that stand elsewhere.
 `{url-options}`: the options of endpoint URLs, each with what fits and where it applies.
 `{command}`: what a command's `--help` shows.
 """
@@ -8,6 +9,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import click
@@ -25,8 +27,17 @@ if TYPE_CHECKING:
 
     from sphinx.application import Sphinx
 
-SECONDS = {"handshake", "session_idle", "linger_time", "drain"}
-BYTES = {"outbox", "write_high", "linger_bytes"}
+ELSEWHERE = (
+    ("`max_message=` of a framing", "jackfield.framing.base", "DEFAULT_MAX_MESSAGE"),
+    ("`max_message=` of `raw()`", "jackfield.framing.raw", "CHUNK"),
+    ("`delimiter` of `delimited()`", "jackfield.framing.delimited", "LONGEST_DELIMITER"),
+    ("a JSON value", "jackfield.framing.json_lines", "MAX_DEPTH"),
+    ("`timeout=` of `connect()`", "jackfield.client", "TIMEOUT"),
+)
+"""What to call it, and where it stands: with its value in the source and its text below."""
+
+SECONDS = {"handshake", "session_idle", "linger_time", "drain", "TIMEOUT"}
+BYTES = {"outbox", "write_high", "linger_bytes", "DEFAULT_MAX_MESSAGE", "CHUNK"}
 
 
 def limits_rows() -> list[tuple[str, str, str]]:
@@ -38,13 +49,25 @@ def limits_rows() -> list[tuple[str, str, str]]:
     ]
 
 
+def bounds_rows() -> list[tuple[str, str, str]]:
+    """Give name, value and meaning of each bound that stands elsewhere."""
+    return [
+        (
+            label,
+            _amount(name, getattr(import_module(module), name)),
+            texts_of(module, "")[name],
+        )
+        for label, module, name in ELSEWHERE
+    ]
+
+
 def options_rows() -> list[tuple[str, str, str, str]]:
     """Give an example, the transports, what fits and what for, of each URL option."""
     what = texts_of("jackfield.endpoints", "Options")
     known = endpoints._OPTIONS  # noqa: SLF001  the one place that has them all
     return [
         (
-            f"`?{name}={option.example}`",
+            f"`{name}={option.example}`",
             ", ".join(f"`{transport}`" for transport in sorted(option.transports)),
             option.rule,
             what[name],
@@ -68,7 +91,8 @@ def _amount(name: str, default: object) -> str:
         return f"{default:g} s"
     if name in BYTES:
         assert isinstance(default, int)
-        return f"{default // 1024} KiB"
+        kib = default // 1024
+        return f"{kib} KiB" if kib % 1024 else f"{kib // 1024} MiB"
     return f"{default:,}"
 
 
@@ -96,6 +120,13 @@ class _Limits(_Table):
 
     def rows(self) -> Iterable[tuple[str, ...]]:
         return limits_rows()
+
+
+class _Bounds(_Table):
+    head = ("for", "bound", "what it is")
+
+    def rows(self) -> Iterable[tuple[str, ...]]:
+        return bounds_rows()
 
 
 class _URLOptions(_Table):
@@ -129,6 +160,7 @@ def help_of(name: str) -> str:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Hook into Sphinx."""
     app.add_directive("limits", _Limits)
+    app.add_directive("bounds", _Bounds)
     app.add_directive("url-options", _URLOptions)
     app.add_directive("command", _Command)
     return {"parallel_read_safe": True}
