@@ -55,9 +55,9 @@ def typed() -> list[Typed]:
 
 
 def ours(shown: Typed) -> list[str] | None:
-    """Give the words after `jackfield`, where it is what is typed or stands in a pipe."""
+    """Give the words after `jackfield`, wherever it stands in a pipe."""
     for part in shown.command.split(" | "):
-        words = shlex.split(part)
+        words = shlex.split(re.sub(r" [<>] \S+", "", part))
         if "jackfield" in words:
             return words[words.index("jackfield") + 1 :]
     return None
