@@ -153,8 +153,8 @@ def _went(event: ConnectionEnded) -> str:
 
 
 def _stopping(event: Draining) -> str:
-    left = _count(event.connections, "connection")
-    return f"{left} left, with {event.deadline:g} s to finish; Ctrl-C again cuts it short"
+    who = _count(event.connections, "connection")
+    return f"{who} may take {event.deadline:g} s; Ctrl-C again ends it at once"
 
 
 def _nothing_more(event: Event) -> str:

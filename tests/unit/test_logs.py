@@ -71,7 +71,7 @@ LINES = [
     (happenings.Warned(""), "warning"),
     (
         happenings.Draining(2, 5.0),
-        "stopping  2 connections left, with 5 s to finish; Ctrl-C again cuts it short",
+        "stopping  2 connections may take 5 s; Ctrl-C again ends it at once",
     ),
     (happenings.Draining(0, 5.0), None),
     (
