@@ -13,6 +13,7 @@ import click
 from jackfield.cli.certificates import with_files
 from jackfield.cli.messages import Incoming, Outgoing
 from jackfield.cli.pipes import CHUNK, Input, Output
+from jackfield.cli.reached import agreed, tried
 from jackfield.cli.running import run
 from jackfield.cli.terminal import Terminal, is_at_terminal
 from jackfield.cli.values import duration
@@ -34,7 +35,6 @@ from jackfield.framing.names import parse as parse_framing
 from jackfield.framing.raw import Raw
 from jackfield.logs import printable
 from jackfield.net.connection import Connection
-from jackfield.net.dialing import Attempt
 
 WAIT = 1.0
 """Seconds of silence after which datagrams are waited for no longer, once input has ended."""
@@ -167,11 +167,12 @@ async def _connect(wishes: Wishes) -> int:
         wishes.framing,
         timeout=wishes.timeout,
         retry=wishes.retry,
-        on_attempt=_tell_attempt if wishes.verbose else None,
+        on_attempt=(lambda attempt: _tell(tried(attempt))) if wishes.verbose else None,
     )
     try:
         if wishes.verbose:
-            _tell_agreed(conn)
+            for line in agreed(conn):
+                _tell(line)
         if wishes.once:
             status = await _once(conn, wishes)
         elif is_at_terminal():
@@ -374,19 +375,3 @@ def _is_shown() -> bool:
 
 def _tell(text: str) -> None:
     print(printable(text), file=sys.stderr)  # noqa: T201  click's echo would write to a closed one
-
-
-def _tell_attempt(attempt: Attempt) -> None:
-    _tell(f"tried {attempt.endpoint}: {attempt.outcome}, {attempt.seconds * 1000:.1f} ms")
-
-
-def _tell_agreed(conn: Connection[Any]) -> None:
-    own = f" from {conn.local}" if conn.local.address else ""
-    _tell(f"connected to {conn.peer}{own}")
-    tls = conn.tls
-    if tls is not None:
-        alpn = f", ALPN {tls.alpn}" if tls.alpn else ""
-        _tell(f"{tls.version}, {tls.cipher}{alpn}")
-    credentials = conn.credentials
-    if credentials is not None:
-        _tell(f"process {credentials.pid} of user {credentials.uid}, group {credentials.gid}")

@@ -13,6 +13,7 @@ import click
 
 from jackfield.cli.certificates import with_files
 from jackfield.cli.pipes import Input, Output, input_encoding, output_encoding
+from jackfield.cli.reached import agreed, tried
 from jackfield.cli.running import run
 from jackfield.cli.terminal import Terminal, is_at_terminal
 from jackfield.cli.values import duration
@@ -61,6 +62,7 @@ class Wishes:
     encoding: str
     timeout: float
     retry: int
+    verbose: bool
 
 
 @click.command(
@@ -99,6 +101,7 @@ class Wishes:
 @click.option("--ca", metavar="FILE", help="tls: authorities to trust.")
 @click.option("--cert", metavar="FILE", help="tls: our certificate, with its chain.")
 @click.option("--key", metavar="FILE", help="tls: its private key, unless it is in that file.")
+@click.option("-v", "--verbose", is_flag=True, help="Tell what is tried and agreed on.")
 def talk(
     *,
     endpoint: str,
@@ -110,6 +113,7 @@ def talk(
     ca: str | None,
     cert: str | None,
     key: str | None,
+    verbose: bool,
 ) -> int:
     """Talk with somebody: either may type at any time.
 
@@ -127,9 +131,8 @@ def talk(
     where = with_files(parse(endpoint), cert, key, ca)
     if where.transport is Transport.MEMORY:
         raise ConfigurationError(f"{where}: memory: is inside one process; use another transport")
-    wishes = Wishes(
-        where, _checked(name or _login_name()), known_encoding(encoding), timeout, retry
-    )
+    chosen = _checked(_login_name() if name is None else name)
+    wishes = Wishes(where, chosen, known_encoding(encoding), timeout, retry, verbose)
     return run(lambda: _talk(wishes, listens=listen))
 
 
@@ -159,14 +162,22 @@ async def _talk(wishes: Wishes, *, listens: bool) -> int:
         else:
             await _call(line, screen, wishes)
         await screen.shown()
-    return screen.status
+    return 0 if listens and screen.at_terminal else screen.status
 
 
 async def _call(line: Line, screen: Screen, wishes: Wishes) -> None:
     screen.note(f"calling {wishes.endpoint}")
     conn = await connect(
-        wishes.endpoint, Raw(), timeout=wishes.timeout, retry=wishes.retry, limits=LIMITS
+        wishes.endpoint,
+        Raw(),
+        timeout=wishes.timeout,
+        retry=wishes.retry,
+        limits=LIMITS,
+        on_attempt=(lambda attempt: screen.note(tried(attempt))) if wishes.verbose else None,
     )
+    if wishes.verbose:
+        for text in agreed(conn):
+            screen.note(text)
     try:
         calling = asyncio.create_task(line.call(conn))
         typing = asyncio.create_task(line.type())

@@ -8,7 +8,6 @@ import os
 import pty
 import re
 import select
-import signal
 import struct
 import subprocess
 import sys
@@ -28,6 +27,17 @@ _SEQUENCE = re.compile(r"\x1b\[([0-9;]*)([A-Za-z])")
 def environment(**more: str) -> dict[str, str]:
     """The environment of a person with a UTF-8 terminal."""
     return {**os.environ, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8", **more}
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a process that a test is done with, gently if it lets us: then its coverage counts."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(PATIENCE)
 
 
 class Ended(AssertionError):
@@ -115,9 +125,7 @@ class Piped:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait(PATIENCE)
+        end(self.process)
         for pipe in (self.stdin, self.stdout, self.stderr):
             pipe.close()
 
@@ -231,9 +239,7 @@ class AtTerminal:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGKILL)
-            self.process.wait(PATIENCE)
+        end(self.process)
         os.close(self.keyboard)
         if self._terminal >= 0:
             os.close(self._terminal)

@@ -98,7 +98,7 @@ def reset(conn: socket.socket) -> None:
     [
         ("tcp://127.0.0.1:{free}", 1, "refused (ECONNREFUSED); nobody listens"),
         ("unix:///nowhere/at/all", 1, "no socket at this path (ENOENT)"),
-        ("tls://127.0.0.1:{echo}", 1, "the TLS handshake failed"),
+        ("tls://127.0.0.1:{echo}", 1, "TLS failed"),
         ("memory://x", 2, "memory: is inside one process"),
         ("fd://3", 2, "fd: is for listening"),
         ("tcp:/127.0.0.1", 2, "for example tcp://127.0.0.1:9999"),
@@ -414,6 +414,22 @@ def test_once_with_lines_needs_no_end_of_input(peer: Peer) -> None:
         assert command.finish()[1] == b"1\n"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--once"], "more than the 1048576 bytes of one message"),
+        (["--framing", "lines"], "a line of more than 1048576 bytes"),
+    ],
+)
+def test_input_past_its_bound_is_refused(arguments: list[str], says: str, peer: Peer) -> None:
+    with Piped("connect", peer.url, *arguments) as command:
+        with pytest.raises(BrokenPipeError):
+            command.write_all(bytes(4 << 20))
+        status, _, errors = command.finish()
+    assert status == 1
+    assert says in errors
+
+
 def test_once_without_an_answer_is_a_failure(peer: Peer) -> None:
     with Piped("connect", peer.url, "--once", "--timeout", "200ms") as command:
         command.write("anybody?")
@@ -523,6 +539,18 @@ def test_text_without_an_end_of_line_is_a_prompt(peer: Peer) -> None:
         assert read_exactly(conn, 6) == b"tracy\n"
         conn.sendall(b"Welcome\r\n> ")
         person.await_screen("\nlogin: tracy\nWelcome\n>")
+
+
+def test_an_unfinished_line_has_a_bound_and_the_screen_can_be_cleared(peer: Peer) -> None:
+    with AtTerminal("connect", peer.url) as person:
+        conn = peer.accept()
+        conn.sendall(b"x" * 5000 + b"y")
+        person.await_screen("xy\n")
+        person.press("typed\x0c")
+        person.await_raw(b"\x1b[2J")
+        person.await_screen("typed")
+        person.press("\r" * 300)
+        assert read_exactly(conn, 305) == b"typed" + b"\n" * 300
 
 
 def test_control_characters_of_the_peer_are_shown_not_obeyed(peer: Peer) -> None:

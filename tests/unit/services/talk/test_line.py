@@ -16,7 +16,7 @@ from jackfield.service import Service
 from jackfield.services.talk import wire
 from jackfield.services.talk.conversation import is_leaving
 from jackfield.services.talk.events import Event, Heard, Met, PeerGone, PeerLeft, TakenForPlain
-from jackfield.services.talk.line import Line
+from jackfield.services.talk.line import REMEMBERED, Line
 from tests.unit.live import PATIENCE, in_loop
 
 PEER, OTHER = "bbbbbbbbbbbbbbbb", "cccccccccccccccc"
@@ -182,6 +182,50 @@ async def test_lines_wait_while_the_peer_does_not_take_them() -> None:
                 assert person.lines.qsize() >= 500 - acked - 32 - 64 - 2
                 await conn.send(frame(wire.ACK, 0, acked))
         assert heard == [str(number) for number in range(500)]
+
+
+@in_loop
+async def test_a_script_without_anybody_waits_for_one_and_then_for_the_next() -> None:
+    person = Script(at_terminal=False)
+    async with listening("tcp://127.0.0.1:0", person) as (_, server):
+        async with bare(server) as conn:
+            await conn.send(b"hello\nquit\n")
+            await person.until(lambda: PeerLeft() in person.happened)
+            await person.until(lambda: not person.conversations)
+        person.lines.put_nowait("for the next one")
+        async with bare(server) as conn:
+            await conn.send(b"me\n")
+            read = b""
+            while b"for the next one\n" not in read:
+                read += await conn.receive(PATIENCE)
+    assert person.unsent == []
+
+
+@in_loop
+async def test_what_is_typed_while_nobody_is_there_is_told() -> None:
+    person = Script()
+    async with listening("tcp://127.0.0.1:0", person):
+        person.lines.put_nowait("hello?")
+        await person.until(lambda: person.unsent == ["hello?"])
+
+
+@in_loop
+async def test_only_so_many_conversations_are_remembered() -> None:
+    person = Script()
+    async with listening("udp://127.0.0.1:0", person) as (_, server):
+        for number in range(REMEMBERED + 1):
+            sender = f"{number:016x}"
+            async with bare(server) as conn:
+                await conn.send(wire.hello(sender, "Bob", "utf-8"))
+                await next_frame(conn)
+                await conn.send(frame(wire.BYE, 1, sender=sender))
+                await next_frame(conn)
+            await person.until(lambda: not person.conversations)
+        async with bare(server) as conn:
+            await conn.send(frame(wire.BYE, 1, sender=f"{1:016x}"))
+            assert (await next_frame(conn)).kind == wire.ACK
+            await conn.send(frame(wire.BYE, 1, sender=f"{0:016x}"))
+            assert (await next_frame(conn)).kind == wire.UNKNOWN
 
 
 @in_loop
