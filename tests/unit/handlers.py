@@ -6,15 +6,17 @@ They do as the peer says, so that a test can have each of them do what it is abo
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from jackfield.errors import JackfieldError
+from jackfield.errors import JackfieldError, ReceiveTimeout
 from jackfield.framing import lines
 from jackfield.net.connection import Connection
 from jackfield.net.crossing import BlockingConnection
@@ -135,3 +137,61 @@ def lines_of(handler: Any, **options: Any) -> Service[str]:
 native = lines_of(obey)
 blocking = lines_of(obey_blocking)
 replying = Service.reply("reply", answered, lines())
+
+
+class Unsteady:
+    """A handler that does harm where it is loaded, which is in the helper, while a file is there.
+
+    harm: what to do: `fork` lets no process be forked, `load` fails, `thread` starts a thread,
+    `exit` ends the process that loads it.
+    """
+
+    def __init__(self, harm: str, path: str) -> None:
+        self.harm = harm
+        self.path = path
+
+    def __setstate__(self, state: dict[str, str]) -> None:
+        self.__dict__ = state
+        if not Path(self.path).exists():
+            return
+        if self.harm == "load":
+            raise RuntimeError("not today")
+        if self.harm == "exit":
+            os._exit(3)
+        if self.harm == "thread":
+            threading.Thread(target=threading.Event().wait, daemon=True).start()
+        if self.harm == "fork":
+            os.fork = _no_fork
+
+    async def __call__(self, conn: Connection[str]) -> None:
+        await obey(conn)
+
+
+def _no_fork() -> int:
+    raise BlockingIOError(errno.EAGAIN, "no process left")
+
+
+async def chatter(conn: Connection[str]) -> None:
+    """Send more than anybody reads."""
+    await conn.receive()
+    for number in range(100_000):
+        await conn.send(f"{number:06} " + "x" * 1000)
+
+
+async def slow_to_hear(conn: Connection[str]) -> None:
+    """Hear nothing before there is a file; then say how much there was."""
+    path = await conn.receive()
+    while not os.access(path, os.F_OK):  # noqa: ASYNC110  another process makes it
+        await asyncio.sleep(0.005)
+    count = 0
+    try:
+        while True:
+            await conn.receive(timeout=0.2)
+            count += 1
+    except ReceiveTimeout:
+        await conn.send(str(count))
+
+
+async def once(conn: Connection[str]) -> None:
+    """Answer once."""
+    await conn.send(await conn.receive())

@@ -96,12 +96,15 @@ class Live:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if error is not None:
+            told = "\n".join(str(event) for event in self.told)
+            error.add_note(f"told:\n{told}\nbroken: {self.broken}")
         try:
             self.stop()
         finally:
             self._leave()
         if error is None:
-            assert not self.broken
+            assert not self.broken, self.broken
 
     def stop(self, drain: float | None = None) -> None:
         self.wait_for(self.server.stop(self.drain if drain is None else drain))
@@ -233,7 +236,7 @@ def until(holds: Callable[[], object], what: str = "") -> None:
     deadline = time.monotonic() + PATIENCE
     pause = threading.Event()
     while not holds():
-        assert time.monotonic() < deadline, what or inspect.getsource(holds)
+        assert time.monotonic() < deadline, what or inspect.getsource(getattr(holds, "func", holds))
         pause.wait(0.005)
 
 
