@@ -141,5 +141,7 @@ def main() -> None:
         forker.run()
     except Exception as error:  # noqa: BLE001  whatever it is, the parent is told
         hand(control, spec.FAILED + f"{type(error).__name__}: {error}".encode()[:2000])
+        while take(control)[0]:  # closed with something of the parent's unread, that would be lost
+            pass
     else:
         forker.end()

@@ -117,6 +117,7 @@ class ProcessesModel(Model):
         data = spec.pickled(spec.Spec(serving.service, serving.framing, serving.limits, tls, shows))
         self._helper, ours = start_process([sys.executable, "-c", _START, _PACKAGES])
         self._control = ours
+        self._asked = 0
         assert self._helper.stdin is not None
         with contextlib.suppress(BrokenPipeError), self._helper.stdin as pipe:
             pickle.dump((sys.path, spec.main(), data), pipe)
@@ -154,7 +155,6 @@ class ProcessesModel(Model):
         assert self._control is not None
         self.serving.io.unwatch_read(self._control)
         self._control.close()
-        self._asked = 0
         how = f"failed ({why})" if why else "died"
         self.serving.events.emit(Warned(f"the process that forks children {how}; restarting it"))
         self._restarting = self.serving.io.loop.create_task(self._start_again())

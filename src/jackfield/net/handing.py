@@ -7,6 +7,7 @@ a process that was killed. A socket travels beside a message as SCM_RIGHTS (unix
 from __future__ import annotations
 
 import array
+import contextlib
 import os
 import socket
 import subprocess
@@ -41,14 +42,16 @@ def start_process(command: list[str]) -> tuple[subprocess.Popen[bytes], Socket]:
     Gives the process, and our end, which does not block. Raises ConfigurationError when the
     system gives no process or no descriptor.
     """
-    try:
-        ours, theirs = control_pair()
-        with theirs:
+    with contextlib.ExitStack() as opened:
+        try:
+            ours, theirs = map(opened.enter_context, control_pair())
             fd = theirs.fileno()
             process = subprocess.Popen([*command, str(fd)], stdin=subprocess.PIPE, pass_fds=[fd])
-    except OSError as error:
-        msg = f"no process can be started: {error.strerror} ({code(error)})"
-        raise ConfigurationError(msg) from error
+        except OSError as error:
+            msg = f"no process can be started: {error.strerror} ({code(error)})"
+            raise ConfigurationError(msg) from error
+        opened.pop_all()
+    theirs.close()
     ours.setblocking(False)
     return process, ours
 
