@@ -296,6 +296,8 @@ class PacketConnection(UnitConnection[M]):
             return  # the peer is gone: reading will say so
 
     def end_input(self) -> None:
+        if self._reading:
+            self._on_readable()  # what has arrived by now is received still
         self._stop_reading()
         if not self._over:
             self._end_input(None)
@@ -339,6 +341,7 @@ class PacketConnection(UnitConnection[M]):
         self._closing = True
         self._sock = None  # type: ignore[assignment]  # nothing touches it from here on
         sock.close()
+        self._drop_output()
         self._done()
 
     def live_socket(self) -> socket.socket:

@@ -146,6 +146,7 @@ class SessionConnection(UnitConnection[M]):
             return
         self._gone = True
         self._blocked = False
+        self._drop_output()
         self._done()
         if self.on_idle is not None:
             call, self.on_idle = self.on_idle, None
