@@ -23,7 +23,14 @@ from socket import SO_LINGER, SOL_SOCKET, socket
 from typing import Any, TypeVar
 
 from jackfield.endpoints import Endpoint, Transport
-from jackfield.errors import ConnectionClosed, ConnectTimeout, JackfieldError, PeerLost, TLSError
+from jackfield.errors import (
+    ConnectionClosed,
+    ConnectTimeout,
+    EndOfStream,
+    JackfieldError,
+    PeerLost,
+    TLSError,
+)
 from jackfield.framing.base import Decoder
 from jackfield.net import details
 from jackfield.net.connection import BATCH, CLOSED
@@ -250,8 +257,8 @@ class StreamConnection(WritingStream[M]):
     def end_input(self) -> None:
         if self._on_ready is not None:
             self._handshake_over(TLSError("this side stops"))
-        elif not self._eof:
-            self._input_ended(None)
+        elif not self._eof:  # half a message is nobody's fault then
+            self._input_ended(EndOfStream("this side stops, so nothing more is received"))
 
     def _uncut(self) -> None:
         """Turn messages nobody has received, and what is kept of one, back into bytes."""
