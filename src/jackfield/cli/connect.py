@@ -12,7 +12,7 @@ import click
 
 from jackfield.cli.certificates import with_files
 from jackfield.cli.messages import Incoming, Outgoing
-from jackfield.cli.pipes import CHUNK, Input, Output
+from jackfield.cli.pipes import CHUNK, Input, Output, tell
 from jackfield.cli.reached import agreed, tried
 from jackfield.cli.running import run
 from jackfield.cli.terminal import Terminal, is_at_terminal
@@ -33,7 +33,6 @@ from jackfield.errors import (
 from jackfield.framing.base import Framing
 from jackfield.framing.names import parse as parse_framing
 from jackfield.framing.raw import Raw
-from jackfield.logs import printable
 from jackfield.net.connection import Connection
 
 WAIT = 1.0
@@ -167,12 +166,12 @@ async def _connect(wishes: Wishes) -> int:
         wishes.framing,
         timeout=wishes.timeout,
         retry=wishes.retry,
-        on_attempt=(lambda attempt: _tell(tried(attempt))) if wishes.verbose else None,
+        on_attempt=(lambda attempt: tell(tried(attempt))) if wishes.verbose else None,
     )
     try:
         if wishes.verbose:
             for line in agreed(conn):
-                _tell(line)
+                tell(line)
         if wishes.once:
             status = await _once(conn, wishes)
         elif is_at_terminal():
@@ -187,7 +186,7 @@ async def _connect(wishes: Wishes) -> int:
         raise
     await conn.close()
     if wishes.verbose:
-        _tell(f"sent {conn.bytes_sent} bytes, received {conn.bytes_received}")
+        tell(f"sent {conn.bytes_sent} bytes, received {conn.bytes_received}")
     return status
 
 
@@ -240,6 +239,8 @@ class _Reader:
         self._wait = wait
         self._limit: asyncio.Timeout | None = None
         self._input_ended = False
+        self.fell_silent = False
+        """Whether it was silence that ended it."""
 
     def input_ended(self) -> None:
         """From now on silence counts."""
@@ -256,6 +257,7 @@ class _Reader:
             except EndOfStream:
                 return
             except TimeoutError:
+                self.fell_silent = True
                 return
             finally:
                 self._limit = None
@@ -345,7 +347,10 @@ async def _at_terminal(conn: Connection[Any], wishes: Wishes) -> int:
             reading.result()
             if sending.done():
                 sending.result()
-            terminal.note("the other side has ended the connection")
+            if reader.fell_silent:
+                terminal.note(f"nothing more has come for {wishes.wait:g} s")
+            else:
+                terminal.note("the other side has ended the connection")
         finally:
             await _cancel(sending, reading)
     return 0
@@ -371,7 +376,3 @@ def _incoming(wishes: Wishes) -> Incoming:
 def _is_shown() -> bool:
     """Whether standard output is a terminal."""
     return sys.__stdout__ is not None and sys.__stdout__.isatty()
-
-
-def _tell(text: str) -> None:
-    print(printable(text), file=sys.stderr)  # noqa: T201  click's echo would write to a closed one

@@ -18,6 +18,7 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from jackfield.errors import LocalError
+from jackfield.logs import printable
 from jackfield.net import stdio
 
 T = TypeVar("T")
@@ -37,6 +38,11 @@ def input_encoding() -> str:
 def output_encoding() -> str:
     """Give the encoding that text on standard output is to have here."""
     return sys.__stdout__.encoding if sys.__stdout__ else "utf-8"
+
+
+def tell(text: str) -> None:
+    """Write a line to standard error, if there is one."""
+    stdio.write(stdio.STDERR, f"{printable(text)}\n".encode(output_encoding(), "backslashreplace"))
 
 
 class OutputClosed(Exception):

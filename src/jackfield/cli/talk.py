@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-import sys
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,7 +11,7 @@ from datetime import datetime
 import click
 
 from jackfield.cli.certificates import with_files
-from jackfield.cli.pipes import Input, Output, input_encoding, output_encoding
+from jackfield.cli.pipes import Input, Output, input_encoding, output_encoding, tell
 from jackfield.cli.reached import agreed, tried
 from jackfield.cli.running import run
 from jackfield.cli.terminal import Terminal, is_at_terminal
@@ -350,7 +349,7 @@ class PipeScreen(Screen):
         return None if line is None else line.decode(input_encoding(), "backslashreplace")
 
     def note(self, text: str) -> None:
-        print(f"-- {printable(text)}", file=sys.stderr, flush=True)  # noqa: T201  not to a closed one
+        tell(f"-- {text}")
 
     def speech(self, name: str, text: str) -> None:
         self._unwritten.append(f"{_now()} {name}: {text}\n")

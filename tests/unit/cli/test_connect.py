@@ -633,6 +633,14 @@ def test_once_at_a_terminal_sends_the_line_typed(echo: dict[str, str]) -> None:
         assert person.finish() == 0
 
 
+def test_ctrl_d_with_datagrams_waits_a_moment_for_answers(echo: dict[str, str]) -> None:
+    with AtTerminal("connect", echo["udp"], "--wait", "100ms") as person:
+        person.await_screen("-- connected")
+        person.press("hello\r\x04")
+        person.await_screen("hello\nhello\n-- nothing more has come for 0.1 s\n")
+        assert person.finish() == 0
+
+
 def test_datagrams_to_nobody_end_it_with_a_reason() -> None:
     with AtTerminal("connect", f"udp://127.0.0.1:{free_port()}") as person:
         person.await_screen("-- connected")

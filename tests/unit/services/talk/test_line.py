@@ -10,6 +10,7 @@ import pytest
 from jackfield.client import connect
 from jackfield.endpoints import parse
 from jackfield.framing.raw import Raw
+from jackfield.limits import Limits
 from jackfield.net.connection import Connection
 from jackfield.server import Server
 from jackfield.service import Service
@@ -19,7 +20,10 @@ from jackfield.services.talk.events import Event, Heard, Met, PeerGone, PeerLeft
 from jackfield.services.talk.line import REMEMBERED, Line
 from tests.unit.live import PATIENCE, in_loop
 
-PEER, OTHER = "bbbbbbbbbbbbbbbb", "cccccccccccccccc"
+OUTBOX = 16 * 1024
+"""Bytes, so that a test need not send many."""
+
+PEER = "bbbbbbbbbbbbbbbb"
 HELLO = wire.hello(PEER, "Bob", "utf-8")
 
 
@@ -75,7 +79,8 @@ class Script:
 @contextlib.asynccontextmanager
 async def listening(url: str, person: Script) -> AsyncIterator[tuple[Line, Server[bytes]]]:
     line = Line(person, "Ann", "utf-8")
-    async with Server(Service("talk", line.attend, framing=Raw()), url) as server:
+    service = Service("talk", line.attend, framing=Raw(), limits=Limits(outbox=OUTBOX))
+    async with Server(service, url) as server:
         typing = asyncio.create_task(line.type())
         yield line, server
         line.hang_up()
@@ -155,7 +160,8 @@ async def test_a_caller_still_confirms_the_goodbye_when_it_is_said_again() -> No
 @in_loop
 async def test_a_peer_that_asks_and_never_reads_is_given_up() -> None:
     person = Script()
-    async with listening("tcp://127.0.0.1:0", person) as (_, server), bare(server) as conn:
+    small = "tcp://127.0.0.1:0?sndbuf=4k"
+    async with listening(small, person) as (_, server), bare(server) as conn:
         await conn.send(HELLO)
         flood = frame(wire.ASK) * 1000
         while not any(isinstance(event, PeerGone) for event in person.happened):
