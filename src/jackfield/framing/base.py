@@ -16,7 +16,8 @@ The rules this file owns:
 
 from __future__ import annotations
 
-from typing import Final, Generic, TypeVar
+import contextlib
+from typing import Any, Final, Generic, TypeVar
 
 from jackfield.errors import (
     ConfigurationError,
@@ -122,12 +123,12 @@ class Framing(Generic[M]):
         del reason
         return b""
 
-    def _refuse_with(self, message: M) -> bytes:
-        """Give the bytes of a refusal, or none if this framing cannot carry it."""
-        try:
-            return self.encode(message)
-        except LocalProtocolError:
-            return b""
+    def _refuse_with(self, message: Any) -> bytes:
+        """Give the bytes of a refusal, cut to fit; none if this framing cannot carry it."""
+        for size in range(min(len(message), self.max_message), 0, -1):
+            with contextlib.suppress(LocalProtocolError):
+                return self.encode(message[:size])
+        return b""
 
 
 class Decoder(Generic[M]):

@@ -14,6 +14,7 @@ The rules this file owns:
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import re
@@ -74,7 +75,12 @@ class JSONLines(Framing[JSONValue]):
         return sendable(data, self.max_message)
 
     def refusal(self, reason: str) -> bytes:
-        return self._refuse_with({"error": reason})
+        room = max(0, self.max_message - len(json.dumps({"error": ""})))
+        cut = reason[: room // 6]  # 6 bytes: a character that JSON escapes
+        for text in (reason, cut):
+            with contextlib.suppress(LocalProtocolError):
+                return self.encode({"error": text})
+        return b""
 
 
 def _too_deep(text: str) -> bool:

@@ -170,6 +170,8 @@ def test_half_of_a_surrogate_pair_goes_and_comes_back() -> None:
 
 def test_a_refusal_is_an_object_with_the_error() -> None:
     assert framing.json_lines().refusal("too\nmany") == b'{"error":"too\\nmany"}\n'
+    assert framing.json_lines(max_message=24).refusal("满" * 9) == '{"error":"满"}\n'.encode()
+    assert framing.json_lines(max_message=9).refusal("no") == b""
 
 
 @pytest.mark.usefixtures("unlimited_digits")

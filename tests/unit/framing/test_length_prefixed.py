@@ -163,4 +163,4 @@ def test_a_varint_has_no_options() -> None:
 def test_a_refusal_is_a_message_of_text() -> None:
     assert framing.length_prefixed(2).refusal("满") == b"\0\x0aerror: " + "满".encode()
     assert framing.length_prefixed("varint").refusal("no") == b"\x09error: no"
-    assert framing.length_prefixed(1, max_message=4).refusal("no") == b""
+    assert framing.length_prefixed(1, max_message=4).refusal("no") == b"\x04erro"

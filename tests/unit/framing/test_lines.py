@@ -208,8 +208,11 @@ def test_a_refusal_is_one_line_in_the_encoding() -> None:
     assert framing.lines(None).refusal("busy") == b"error: busy\n"
 
 
-def test_a_refusal_past_the_bound_is_not_sent() -> None:
-    assert framing.lines(max_message=4).refusal("busy") == b""
+@pytest.mark.parametrize(
+    ("most", "told"), [(1, "e"), (4, "erro"), (11, "error: a "), (12, "error: a 长")]
+)
+def test_a_refusal_past_the_bound_is_cut_to_fit(most: int, told: str) -> None:
+    assert framing.lines(max_message=most).refusal("a 长 reason") == f"{told}\n".encode()
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "cp037", "utf-8-sig"])
