@@ -12,7 +12,6 @@ import threading
 from collections.abc import Callable
 from socket import socket
 from typing import Protocol, TypeVarTuple, cast
-from weakref import WeakKeyDictionary
 
 Ts = TypeVarTuple("Ts")
 
@@ -112,7 +111,7 @@ def _memory(sock: object) -> Watchable:
     return cast("Watchable", sock)
 
 
-_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, IOLoop] = WeakKeyDictionary()
+_loops: dict[asyncio.AbstractEventLoop, IOLoop] = {}
 
 
 def current() -> IOLoop:
@@ -120,6 +119,9 @@ def current() -> IOLoop:
     loop = asyncio.get_running_loop()
     found = _loops.get(loop)
     if found is None:
+        for other in tuple(_loops):  # several threads may be here
+            if other.is_closed():
+                _loops.pop(other, None)
         found = _loops[loop] = IOLoop(loop)
     return found
 
