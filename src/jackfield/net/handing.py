@@ -21,6 +21,9 @@ Socket = socket.socket
 SUPPORTED = hasattr(os, "fork") and hasattr(socket, "SCM_RIGHTS") and hasattr(socket, "AF_UNIX")
 """Whether this platform has processes that can be forked and handed a socket."""
 
+_CLOSE_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+"""So that no program which a handler starts inherits its peer's socket; recvmsg(2)."""
+
 
 def control_pair() -> tuple[Socket, Socket]:
     """Make a private connection between two processes."""
@@ -57,8 +60,10 @@ def start_process(command: list[str]) -> tuple[subprocess.Popen[bytes], Socket]:
 
 
 def adopt(descriptor: int) -> Socket:
-    """Take over a descriptor that was inherited."""
-    return socket.socket(fileno=descriptor)
+    """Take over a descriptor that was inherited; it is not passed on."""
+    sock = socket.socket(fileno=descriptor)
+    sock.set_inheritable(False)
+    return sock
 
 
 def hand(sock: Socket, message: bytes, other: Socket | None = None) -> bool:
@@ -81,7 +86,7 @@ def take(sock: Socket) -> tuple[bytes, Socket | None]:
     """
     size = array.array("i").itemsize
     try:
-        message, ancillary, _, _ = sock.recvmsg(UNIT, socket.CMSG_SPACE(size))
+        message, ancillary, _, _ = sock.recvmsg(UNIT, socket.CMSG_SPACE(size), _CLOSE_ON_EXEC)
     except BlockingIOError:
         raise
     except OSError:
