@@ -14,15 +14,16 @@ is what an `async def` handler has in a thread and an event loop of its own.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from types import TracebackType
 from typing import Any, BinaryIO, Self, TypeVar
 
 from jackfield.endpoints import Transport
-from jackfield.errors import EndOfStream, PeerLost, ReceiveTimeout
+from jackfield.errors import ConnectionClosed, EndOfStream, PeerLost, ReceiveTimeout
 from jackfield.framing.base import Framing
 from jackfield.net.connection import BATCH, Connection
 from jackfield.net.described import Described
@@ -30,6 +31,9 @@ from jackfield.net.described import Described
 M = TypeVar("M")
 N = TypeVar("N")
 T = TypeVar("T")
+
+
+_LOOP_CLOSED = "the event loop that did this connection's I/O is closed"
 
 
 class Gate:
@@ -115,6 +119,14 @@ class _Crossing(Described[M]):
         if core.over is not None:
             raise core.over.with_traceback(None)
         return core.encode(message)
+
+    def _begin(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        """Have the loop do it. Raises ConnectionClosed when the loop is closed."""
+        try:
+            return asyncio.run_coroutine_threadsafe(work, self._io.loop)
+        except RuntimeError:
+            work.close()
+            raise ConnectionClosed(_LOOP_CLOSED) from None
 
     def post(self, message: M) -> bool:
         """As `Connection.post()`."""
@@ -239,9 +251,8 @@ class BlockingConnection(_Crossing[M]):
 
     def close(self) -> None:
         """As `Connection.close()`."""
-        if self._io.loop.is_closed():
-            return
-        self._wait_for(self._core.close())
+        with contextlib.suppress(ConnectionClosed):
+            self._wait_for(self._core.close())
 
     def switch(self, framing: Framing[N]) -> BlockingConnection[N]:
         """As `Connection.switch()`."""
@@ -250,7 +261,14 @@ class BlockingConnection(_Crossing[M]):
 
     def _wait_for(self, work: Coroutine[Any, Any, T]) -> T:
         """Have the loop do it; wait for its result."""
-        return asyncio.run_coroutine_threadsafe(work, self._io.loop).result()
+        future = self._begin(work)
+        try:
+            return future.result()
+        except CancelledError:
+            raise ConnectionClosed(_LOOP_CLOSED) from None
+        except BaseException:  # a KeyboardInterrupt, say: what it would receive is not for nobody
+            future.cancel()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -330,7 +348,7 @@ class BridgedConnection(_Crossing[M]):
             await self._result_of(self._core.drained())
 
     async def receive_chunk(self, max_bytes: int = BATCH) -> bytes:
-        """As `Connection.receive_chunk()`."""
+        """As `Connection.receive_chunk()`; but what is cancelled may have taken a chunk with it."""
         return await self._result_of(self._core.receive_chunk(max_bytes))
 
     async def send_chunk(self, data: bytes) -> None:
@@ -347,18 +365,16 @@ class BridgedConnection(_Crossing[M]):
 
     async def close(self) -> None:
         """As `Connection.close()`."""
-        await self._result_of(self._core.close())
+        with contextlib.suppress(ConnectionClosed):
+            await self._result_of(self._core.close())
 
     def switch(self, framing: Framing[N]) -> BridgedConnection[N]:
         """As `Connection.switch()`. Takes one turn of the loop that does the I/O."""
-        done: Future[object] = asyncio.run_coroutine_threadsafe(
-            _called(self._core.switch, framing), self._io.loop
-        )
-        done.result()
+        self._begin(_called(self._core.switch, framing)).result()
         return self  # type: ignore[return-value]  # from here on it is of N
 
     async def _result_of(self, work: Coroutine[Any, Any, T]) -> T:
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._io.loop))
+        return await asyncio.wrap_future(self._begin(work))
 
     async def __aenter__(self) -> Self:
         return self
