@@ -23,6 +23,7 @@ import types
 from jackfield.models import spec
 from jackfield.models.child import leave, serve_one
 from jackfield.net.handing import Socket, adopt, control_pair, hand, take
+from jackfield.net.ioloop import new_event_loop
 
 GRACE = 1.0
 """Seconds for the children to leave by themselves once the parent is gone."""
@@ -42,6 +43,7 @@ def load() -> spec.Spec:
         module.__dict__.update(names)
         sys.modules["__main__"] = sys.modules["__mp_main__"] = module
     loaded: spec.Spec = pickle.loads(data)  # noqa: S301  likewise
+    new_event_loop().close()  # loads what every child needs, once and shared by all
     others = threading.active_count() - 1
     if others:
         msg = f"importing it starts {others} threads, and a process with threads cannot be forked"
