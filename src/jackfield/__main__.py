@@ -14,6 +14,9 @@ def main() -> int:
             print(f"jackfield {__version__}")  # noqa: T201  click would cost half the time
             return 0
         from jackfield.cli.main import run
+        from jackfield.net.stdio import hold_closed
+
+        hold_closed()  # or a socket would take the place of a standard stream that is closed
 
         return run(sys.argv[1:])
     except KeyboardInterrupt:  # before anything has begun

@@ -22,7 +22,7 @@ class Limits:
     """Handler threads. Past it connections wait in the listen queue; 18 KB and a stack each."""
 
     processes: int = 64
-    """Handler processes. Past it connections wait in the listen queue; about 2 MB each."""
+    """Handler processes. Past it connections wait in the listen queue; about 3 MB each."""
 
     handshake: float = 10.0
     """Seconds for the TLS handshake."""

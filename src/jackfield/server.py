@@ -137,7 +137,7 @@ class Server(Generic[M]):
     async def _bind(self, endpoint: Endpoint) -> list[Bound]:
         """Bind; a name is looked up in a thread, since that may take long."""
         if endpoint.host and not is_address(endpoint.host):
-            return await self._io.loop.run_in_executor(None, bind, endpoint)
+            return await self._io.in_thread(lambda: bind(endpoint))
         return bind(endpoint)
 
     def _listen(self, bound: Bound, wanted: Endpoint) -> None:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from jackfield.cli.pipes import OutputClosed
-from jackfield.net import stdio
 from jackfield.net.ioloop import new_event_loop
 
 _ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
@@ -20,7 +19,6 @@ def run(command: Callable[[], Coroutine[Any, Any, int]]) -> int:
 
     Ctrl-C gives 130, SIGTERM 143, SIGHUP 129: it is cancelled, and has a moment to tidy up.
     """
-    stdio.hold_closed()
     ended_by: list[int] = []
 
     async def main() -> int:

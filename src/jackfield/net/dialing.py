@@ -114,9 +114,7 @@ async def _addresses(io: IOLoop, endpoint: Endpoint) -> list[Address]:
         if ":" in host or host.replace(".", "").isdecimal():  # an address: nothing to wait for
             found = socket.getaddrinfo(host, endpoint.port, type=kind)
         else:
-            found = await io.loop.run_in_executor(
-                None, lambda: socket.getaddrinfo(host, endpoint.port, type=kind)
-            )
+            found = await io.in_thread(lambda: socket.getaddrinfo(host, endpoint.port, type=kind))
     except (socket.gaierror, UnicodeError) as error:
         raise not_found(endpoint, error) from error
     return _interleaved((family, sockaddr) for family, *_, sockaddr in found)

@@ -11,8 +11,9 @@ import sys
 import threading
 from collections.abc import Callable
 from socket import socket
-from typing import Protocol, TypeVarTuple, cast
+from typing import Protocol, TypeVar, TypeVarTuple, cast
 
+T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 
@@ -90,6 +91,33 @@ class IOLoop:
             self.loop.remove_writer(sock.fileno())
         else:
             _memory(sock).watch_write(self, None)
+
+    async def in_thread(self, call: Callable[[], T]) -> T:
+        """Have another thread call, and wait for what comes of it.
+
+        Unlike one of the loop's executor, that thread keeps no process from leaving, however
+        long a name server may take to answer.
+        """
+        future: asyncio.Future[T] = self.loop.create_future()
+
+        def settle(result: T | None, error: BaseException | None) -> None:
+            if future.done():
+                return
+            if error is None:
+                future.set_result(cast("T", result))
+            else:
+                future.set_exception(error)
+
+        def work() -> None:
+            try:
+                result = call()
+            except BaseException as error:  # noqa: BLE001  it is raised where it is waited for
+                self.run(settle, None, error)
+            else:
+                self.run(settle, result, None)
+
+        threading.Thread(target=work, name="jackfield look-up", daemon=True).start()
+        return await future
 
     def run(self, call: Callable[[*Ts], object], *args: *Ts) -> None:
         """Call `call(*args)` in the loop's thread: now if this is it, else soon.

@@ -247,7 +247,11 @@ class PacketConnection(UnitConnection[M]):
 
     def _encode_unit(self, message: M) -> bytes:
         data = super()._encode_unit(message)
-        if not data and self.transport is Transport.UNIX_SEQPACKET:
+        if data or self.transport is not Transport.UNIX_SEQPACKET:
+            return data
+        # an empty unit would mean the end: an empty line travels with its line ending
+        data = self._framing.encode(message)
+        if not data or self._framing.decode_unit(data) != message:
             msg = "an empty message cannot be sent over seqpacket: it would mean the end"
             raise LocalProtocolError(msg)
         return data
