@@ -13,6 +13,7 @@ The rules this file owns:
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from asyncio import TimerHandle
 from collections.abc import Awaitable
@@ -250,7 +251,8 @@ class PacketConnection(UnitConnection[M]):
         if data or self.transport is not Transport.UNIX_SEQPACKET:
             return data
         # an empty unit would mean the end: an empty line travels with its line ending
-        data = self._framing.encode(message)
+        with contextlib.suppress(LocalProtocolError):
+            data = self._framing.encode(message)
         if not data or self._framing.decode_unit(data) != message:
             msg = "an empty message cannot be sent over seqpacket: it would mean the end"
             raise LocalProtocolError(msg)
