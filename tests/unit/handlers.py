@@ -195,3 +195,11 @@ async def slow_to_hear(conn: Connection[str]) -> None:
 async def once(conn: Connection[str]) -> None:
     """Answer once."""
     await conn.send(await conn.receive())
+
+
+async def until_lost(conn: Connection[str]) -> None:
+    """Send without end."""
+    line = await conn.receive()
+    while True:
+        await conn.send(line)
+        await asyncio.sleep(0.001)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import inspect
+import itertools
 import os
 import socket
 import ssl
@@ -36,8 +37,19 @@ SEVERAL: tuple[ModelName, ...] = ("asyncio", "threads", "processes")
 """The models that serve several streams at a time."""
 
 
+def own_name() -> str:
+    """An abstract UNIX name that no other process takes."""
+    return f"@jackfield-{os.getpid()}-{next(_names)}"
+
+
+_names = itertools.count(1)
+
+
 class Live:
-    """A running server, and what it has told."""
+    """A running server, and what it has told.
+
+    urls: with `@PID` for an abstract UNIX name of its own.
+    """
 
     def __init__(
         self,
@@ -57,8 +69,9 @@ class Live:
         self._loop_factory = loop_factory
         events = events or Events()
         events.subscribe(Event, self._hear)
+        own = [url.replace("@PID", own_name()) if isinstance(url, str) else url for url in urls]
         self.server: Server[Any] = Server(
-            service, *urls, model=model, limits=limits, framing=framing, events=events
+            service, *own, model=model, limits=limits, framing=framing, events=events
         )
 
     def _hear(self, event: Event) -> None:

@@ -63,10 +63,6 @@ TCP = "tcp://127.0.0.1:0"
 FULL = "error: the server is full; try again later"
 
 
-def url_of(url: str) -> str:
-    return url.replace("PID", f"jackfield-{os.getpid()}-{threading.get_ident()}")
-
-
 # What is asked for
 
 
@@ -262,7 +258,7 @@ async def test_a_server_is_an_async_context_manager() -> None:
 @pytest.mark.parametrize("url", STREAMS)
 @pytest.mark.parametrize("model", SEVERAL)
 def test_past_the_limit_a_peer_is_told_so_and_closed(model: ModelName, url: str) -> None:
-    with Live(handlers.native, url_of(url), model=model, limits=Limits(connections=1)) as live:
+    with Live(handlers.native, url, model=model, limits=Limits(connections=1)) as live:
         with live.connect() as first:
             assert first.ask("echo one") == "one"
             for count in (1, 2):
@@ -397,7 +393,7 @@ def test_past_the_capacity_connections_wait_in_the_listen_queue_and_are_served_i
 @pytest.mark.parametrize("url", ["memory://queue", "unix:@PID", "unix+seqpacket:@PID"])
 def test_they_wait_on_every_transport(url: str) -> None:
     with (
-        Live(handlers.blocking, url_of(url), model="threads", limits=Limits(threads=1)) as live,
+        Live(handlers.blocking, url, model="threads", limits=Limits(threads=1)) as live,
         connect(live.endpoints[0], lines()) as first,
     ):
         first.send("echo one")
@@ -456,17 +452,18 @@ def test_a_handlers_error_ends_its_own_connection_and_the_peer_learns_nothing_of
 ) -> None:
     with Live(service, TCP, model=model) as live, live.connect() as other:
         assert other.ask("echo here") == "here"
-        for command, error in (("fail secret", "ValueError: secret"), ("leave 3", "SystemExit: 3")):
+        errors = (("fail secret", "ValueError: secret"), ("leave 3", "SystemExit: 3"))
+        for count, (command, error) in enumerate(errors, 1):
             with live.connect() as peer:
                 assert peer.ask("echo before") == "before"
                 peer.send(command, "echo after")
                 assert peer.rest() == b""
-                failed = live.await_events(HandlerFailed, len(live.of(HandlerFailed)) or 1)[-1]
+                failed = live.await_events(HandlerFailed, count)[-1]
                 assert failed.error == error
                 assert failed.peer == peer.name
                 assert "Traceback" in failed.traceback
                 assert "handlers.py" in failed.traceback
-            ended = live.await_events(ConnectionEnded, len(live.of(HandlerFailed)))[-1]
+            ended = live.await_events(ConnectionEnded, count)[-1]
             assert ended.reason == f"its handler failed: {error}"
         assert other.ask("echo still here") == "still here"
     assert len(live.of(HandlerFailed)) == 2
@@ -653,7 +650,7 @@ def test_stopping_lets_handlers_finish_with_what_was_read(model: ModelName, kind
 def test_idle_connections_end_at_once_when_a_server_stops(
     model: ModelName, service: Service[str], url: str
 ) -> None:
-    live = Live(service, url_of(url), model=model, drain=PATIENCE)
+    live = Live(service, url, model=model, drain=PATIENCE)
     with live, live.connect() as peer:
         assert peer.ask("echo here") == "here"
         assert live.server.connections == 1
@@ -865,10 +862,11 @@ def test_a_subscriber_that_fails_holds_no_handler() -> None:
 async def test_a_connection_ended_by_the_server_ends_for_its_client() -> None:
     async with Server(handlers.native, "memory://end") as server:
         conn = await connect(server.endpoints[0], lines())
-        await server.stop()
+        stopping = asyncio.create_task(server.stop())
         with pytest.raises(EndOfStream):
             await conn.receive()
         await conn.close()
+        await stopping
 
 
 @pytest.mark.parametrize("patient", [True, False])

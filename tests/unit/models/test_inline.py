@@ -57,7 +57,7 @@ class Diary:
 
 
 @pytest.mark.parametrize("kind", ["native", "once", "blocking", "reply"])
-@pytest.mark.parametrize("url", [UDP, "unix+dgram:@jackfield-order"])
+@pytest.mark.parametrize("url", [UDP, "unix+dgram:@PID"])
 def test_datagrams_are_answered_in_order_of_arrival_whoever_sent_them(kind: str, url: str) -> None:
     diary = Diary()
     with Live(diary.service(kind), url, model="inline") as live:

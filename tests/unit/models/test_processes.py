@@ -520,7 +520,7 @@ def test_a_handler_that_was_typed_in_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_one_publishes_the_others_hear_and_no_stranger() -> None:
-    with forked(handlers.native, TCP, "unix+seqpacket:@jackfield-rooms", UDP) as live:
+    with forked(handlers.native, TCP, "unix+seqpacket:@PID", UDP) as live:
         peers = [live.connect(0), live.connect(1), live.connect(2)]
         with all_closed([*peers, stranger := live.connect(0)]):
             for peer in peers:
@@ -635,7 +635,7 @@ def test_what_a_slow_child_has_not_taken_waits_within_a_bound(tmp_path: Path) ->
     limits = Limits(session_inbox=10)
     service = handlers.lines_of(handlers.slow_to_hear)
     with (
-        forked(service, "unix+dgram:@jackfield-slow", limits=limits) as live,
+        forked(service, "unix+dgram:@PID", limits=limits) as live,
         live.connect() as peer,
     ):
         hears = tmp_path / "hears"
@@ -657,7 +657,7 @@ def test_a_peer_that_does_not_read_holds_its_child_back() -> None:
     """What waits for it in the server has a bound."""
     service = handlers.lines_of(handlers.chatter)
     limits = Limits(write_high=20_000)
-    with forked(service, "unix+dgram:@jackfield-chatter", limits=limits) as live:
+    with forked(service, "unix+dgram:@PID", limits=limits) as live:
         with live.connect() as peer:
             peer.send("go")
             session = live.call(lambda: next(iter(live.server._live.values())))
@@ -666,3 +666,12 @@ def test_a_peer_that_does_not_read_holds_its_child_back() -> None:
                 assert session.unsent < 30_000
                 assert peer.line().startswith(f"{number:06} ")
         live.await_event(ConnectionEnded)
+
+
+def test_a_childs_sending_fails_when_its_datagram_peer_is_lost() -> None:
+    service = handlers.lines_of(handlers.until_lost)
+    with forked(service, "unix+dgram:@PID") as live:
+        with live.connect() as peer:
+            assert peer.ask("go") == "go"
+        assert live.await_event(ConnectionEnded).reason.startswith("nobody listens at the other")
+        assert live.of(HandlerFailed) == []
