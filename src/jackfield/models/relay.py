@@ -49,6 +49,8 @@ class Relay:
 
     def take(self, units: list[bytes]) -> None:
         """Carry these to the process."""
+        if self._is_closed:
+            return
         room = self.conn.limits.session_inbox - len(self._waiting)
         self._waiting += units[:room]
         if len(units) > room:
@@ -66,7 +68,7 @@ class Relay:
             self.conn.io.unwatch_write(self._ours)
 
     def over(self) -> None:
-        """The peer has been silent for long, or the server stops."""
+        """The peer has been silent for long or is lost, or the server stops."""
         self._ended = True
         if self._tell_end is not None:
             self._tell_end()
@@ -75,11 +77,14 @@ class Relay:
 
     def _back(self) -> None:
         conn = self.conn
-        while conn.unsent <= conn.limits.write_high:
+        while not conn.is_over and conn.unsent <= conn.limits.write_high:
             unit = take_unit(self._ours)
             if unit is None:
                 return
             conn.send_batch([unit])
+        if conn.is_over:
+            self._close()  # so that sending fails there, too
+            return
         conn.io.unwatch_read(self._ours)
         self._resuming = conn.io.loop.create_task(self._resume())
 
@@ -87,7 +92,7 @@ class Relay:
         """Go on when the peer has taken enough, or is gone."""
         with contextlib.suppress(ConnectionEnded):
             await self.conn.drained()
-        if self._ours.fileno() >= 0:
+        if not self._is_closed:
             self.conn.io.watch_read(self._ours, self._back)
 
     def finish(self, reason: str) -> None:
@@ -98,9 +103,16 @@ class Relay:
         conn = self.conn
         while not conn.is_over and (unit := take_unit(self._ours)) is not None:
             conn.send_batch([unit])
-        conn.io.unwatch_read(self._ours)
-        conn.io.unwatch_write(self._ours)
-        self._ours.close()
-        self.theirs.close()
+        self._close()
         conn.reason = conn.reason or reason
         conn.close_soon()
+
+    @property
+    def _is_closed(self) -> bool:
+        return self._ours.fileno() < 0
+
+    def _close(self) -> None:
+        if not self._is_closed:
+            self.conn.io.unwatch_read(self._ours)
+            self.conn.io.unwatch_write(self._ours)
+            self._ours.close()
