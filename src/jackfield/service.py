@@ -7,6 +7,7 @@ import importlib
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import metadata
 from typing import Any, Generic, TypeVar
 
@@ -74,7 +75,7 @@ class Service(Generic[M]):
     def is_async(self) -> bool:
         """Whether the handler is an `async def`, a partial of one, or an object called so."""
         handler: Any = self.handler
-        while hasattr(handler, "func"):
+        while isinstance(handler, partial):
             handler = handler.func
         return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(
             getattr(handler, "__call__", None)  # noqa: B004  the method, to see its kind
@@ -134,6 +135,9 @@ def _made(name: str, make: Callable[..., Any], options: dict[str, Any]) -> Servi
 
 def _by_path(name: str) -> Any:
     module_name, _, attribute = name.partition(":")
+    if not all(part.isidentifier() for part in module_name.split(".")):
+        msg = f"{name}: {module_name!r} is no module; write package.module:service"
+        raise ConfigurationError(msg)
     try:
         found: Any = importlib.import_module(module_name)
     except ImportError as error:
