@@ -15,7 +15,6 @@ The rules this file owns:
 from __future__ import annotations
 
 import contextlib
-import ssl
 import struct
 from asyncio import TimerHandle
 from collections.abc import Callable
@@ -304,17 +303,17 @@ class StreamConnection(WritingStream[M]):
             return
         text = tls.decrypt()
         self._send_raw(tls.output())
-        if data and not tls.ended and tls.error is None:
+        if data and not tls.ended and not tls.error:
             if text:
                 self._take(text)
             return
         error = None
-        if tls.error is not None:
-            error = PeerLost(tls.explain(tls.error))
+        if tls.error:
+            error = PeerLost(tls.error)
             self._fail_sending(error)
         elif not tls.ended:
             error = PeerLost("the stream was cut off: TCP ended without TLS close_notify")
-        self._fin = tls.error is None
+        self._fin = not tls.error
         self._backlog = text
         self._input_ended(error)
         if text:
@@ -325,8 +324,8 @@ class StreamConnection(WritingStream[M]):
         failure: TLSError | None = None
         try:
             done = tls.handshake()
-        except ssl.SSLError as error:
-            failure = TLSError(tls.explain(error))
+        except TLSError as error:
+            failure = error
             done = True
         self._send_raw(tls.output())
         if done:

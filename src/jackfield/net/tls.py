@@ -11,28 +11,37 @@ import contextlib
 import ssl
 from pathlib import Path
 
-from jackfield.errors import ConfigurationError
+from jackfield.errors import ConfigurationError, TLSError
 from jackfield.net.details import TLSDetails
 
 _RECORDS = 64 * 1024
 """Decrypted bytes asked for at once."""
+
+_FIRST = (0x16, 0x15)
+"""The first byte of a TLS stream: that of a handshake, or of an alert (RFC 8446, section 5.1)."""
+
+_UNKNOWN_AUTHORITY = (18, 19, 20, 21)
+"""X509_V_ERR_… of openssl-verification-options(1): self-signed, or by nobody who is known."""
+
+_NO_TLS = "the other side does not speak TLS; it may expect tcp:// instead"
 
 
 class TLSLayer:
     """One connection's TLS.
 
     ended: whether the peer has ended its side by a close_notify.
-    error: what broke TLS, once something did.
+    error: what broke TLS, in words, once something did.
     """
 
-    __slots__ = ("_in", "_object", "_out", "_target", "ended", "error")
+    __slots__ = ("_foreign", "_in", "_object", "_out", "_target", "ended", "error")
 
     def __init__(self, context: ssl.SSLContext, server_hostname: str | None = None) -> None:
         """Begin as a client when `server_hostname` is given, else as a server."""
         self._in = ssl.MemoryBIO()
         self._out = ssl.MemoryBIO()
         self.ended = False
-        self.error: ssl.SSLError | None = None
+        self.error = ""
+        self._foreign: bool | None = None  # the peer's first byte is not one of TLS
         self._target = server_hostname
         self._object = context.wrap_bio(
             self._in,
@@ -43,21 +52,27 @@ class TLSLayer:
 
     def feed(self, data: bytes) -> None:
         """Take bytes from the socket; b"" is the end of its input."""
-        if data:
-            self._in.write(data)
-        else:
+        if not data:
             self._in.write_eof()
+            return
+        if self._foreign is None:
+            self._foreign = data[0] not in _FIRST
+        self._in.write(data)
 
     def output(self) -> bytes:
         """Give bytes for the socket."""
         return self._out.read()
 
     def handshake(self) -> bool:
-        """Go on with the handshake; whether it is done. Raises ssl.SSLError."""
+        """Go on with the handshake; whether it is done. Raises TLSError."""
+        if self._foreign:  # a line of text may be too short for OpenSSL to tell
+            raise TLSError(_NO_TLS)
         try:
             self._object.do_handshake()
         except ssl.SSLWantReadError:
             return False
+        except ssl.SSLError as error:
+            raise TLSError(self._explained(error)) from None
         return True
 
     def decrypt(self) -> bytes:
@@ -75,7 +90,8 @@ class TLSLayer:
         except ssl.SSLEOFError:
             pass  # cut off: the caller knows that TCP has ended
         except ssl.SSLError as error:
-            self.error = error
+            reason = error.reason or str(error)
+            self.error = _of_alert(reason) or f"what the peer sent is no TLS ({_words(reason)})"
         return b"".join(parts)
 
     def encrypt(self, data: bytes | bytearray) -> bytes:
@@ -90,21 +106,20 @@ class TLSLayer:
             self._object.unwrap()
         return self._out.read()
 
-    def explain(self, error: ssl.SSLError) -> str:
-        """Put what went wrong into words."""
+    def _explained(self, error: ssl.SSLError) -> str:
+        """Put a failed handshake into words."""
         if isinstance(error, ssl.SSLCertVerificationError):
-            return (
-                f"the certificate of {self._target} cannot be trusted: {error.verify_message}; "
-                "if it is one of your own, name its authority with --ca FILE"
-            )
-        reason = error.reason or "EOF"
-        if reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "HTTPS_PROXY_REQUEST"} or (
-            reason == "UNKNOWN_PROTOCOL"
-        ):
-            return "the other side does not speak TLS; it may expect tcp:// instead"
-        if reason == "EOF" or isinstance(error, ssl.SSLEOFError):
+            who = f"the certificate of {self._target}" if self._target else "its certificate"
+            hint = ""
+            if error.verify_code in _UNKNOWN_AUTHORITY:
+                hint = "; if it is one of your own, name its authority with --ca FILE"
+            return f"{who} cannot be trusted: {error.verify_message.rstrip('.')}{hint}"
+        if isinstance(error, ssl.SSLEOFError):
             return "the other side closed the connection during the TLS handshake"
-        return f"TLS failed: {reason.replace('_', ' ').lower()}"
+        reason = error.reason or str(error)
+        if reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "HTTPS_PROXY_REQUEST"}:
+            return _NO_TLS
+        return _of_alert(reason) or f"the TLS handshake failed: {_words(reason)}"
 
     def details(self) -> TLSDetails:
         """Give what was agreed on."""
@@ -124,13 +139,12 @@ def server_context(cert: str, key: str, ca: str = "") -> ssl.SSLContext:
     ca: authorities of whom a client must show a certificate; empty asks for none.
     Raises ConfigurationError naming the file at fault.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
     if not cert:
         msg = "tls:// needs a certificate; name its files with --cert FILE and --key FILE"
         raise ConfigurationError(msg)
     for file in filter(None, (cert, key, ca)):
         _readable(file)
+    context = _strict(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
     try:
         context.load_cert_chain(cert, key or None)
     except ssl.SSLError as error:
@@ -148,13 +162,12 @@ def client_context(ca: str = "", cert: str = "", key: str = "") -> ssl.SSLContex
     ca: authorities to trust in place of the system's. cert, key: what to show to a server
     that asks. Raises ConfigurationError naming the file at fault.
     """
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
     if ca:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
         _readable(ca)
+        context = _strict(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
         _load_authorities(context, ca)
+    else:
+        context = _strict(ssl.create_default_context())
     if cert:
         for file in filter(None, (cert, key)):
             _readable(file)
@@ -164,6 +177,26 @@ def client_context(ca: str = "", cert: str = "", key: str = "") -> ssl.SSLContex
             msg = f"{cert}: no certificate with its key ({error.reason})"
             raise ConfigurationError(msg) from None
     return context
+
+
+def _strict(context: ssl.SSLContext) -> ssl.SSLContext:
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION  # writing would have to wait for reading then
+    return context
+
+
+def _of_alert(reason: str) -> str:
+    """Put what the other side objects to into words; "" for what is no alert of its."""
+    alert = reason.partition("_ALERT_")[2]
+    if alert == "CERTIFICATE_REQUIRED":
+        return "the other side asks for a certificate; name one with --cert FILE and --key FILE"
+    if "CERTIFICATE" in alert or alert == "UNKNOWN_CA":
+        return f"the other side does not trust this side's certificate ({_words(alert)})"
+    return f"the other side has ended TLS ({_words(alert)})" if alert else ""
+
+
+def _words(reason: str) -> str:
+    return reason.replace("_", " ").lower()
 
 
 def _load_authorities(context: ssl.SSLContext, ca: str) -> None:
