@@ -66,6 +66,15 @@ def _large(conn: Any, size: str) -> str:
     return "said"
 
 
+def _rejoined(conn: Any) -> str:
+    """Join with another framing than that of the service."""
+    try:
+        room.join(conn.switch(lines(max_message=100)))
+    except JackfieldError as error:
+        return f"{type(error).__name__}: {error}"[:100]
+    return f"{conn in room}"
+
+
 def _done(call: Callable[[Any, str], object]) -> Callable[[Any, str], str]:
     def do(conn: Any, rest: str) -> str:
         call(conn, rest)
@@ -89,6 +98,7 @@ COMMANDS: dict[str, Callable[[Any, str], str]] = {
     "block": _block,
     "join": _done(lambda conn, _: room.join(conn)),
     "lenient": _done(lambda conn, _: lenient.join(conn)),
+    "rejoin": lambda conn, _: _rejoined(conn),
     "part": _done(lambda conn, _: room.leave(conn)),
     "members": lambda conn, _: f"{conn in room} {len(room)}",
     "say": _done(lambda _, rest: room.publish(rest)),
