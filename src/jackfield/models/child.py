@@ -13,7 +13,7 @@ import pickle
 import signal
 import ssl
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from typing import Any, NoReturn
 
@@ -39,6 +39,9 @@ fit in one unit even where each is written as the six of a JSON escape."""
 
 MOST_ERROR = 4096
 """The same of an error's own text."""
+
+MANY = 16
+"""Outboxes' worth of room traffic that may wait for the parent: it is on its way to many."""
 
 
 @cache
@@ -74,7 +77,8 @@ class Child:
     def __init__(self, control: Socket, io: IOLoop, loaded: spec.Spec) -> None:
         self._io = io
         self._spec = loaded
-        plan = Plan(io, Raw(UNIT), loaded.limits)
+        limits = replace(loaded.limits, outbox=MANY * loaded.limits.outbox)
+        plan = Plan(io, Raw(UNIT), limits)
         self._parent: PacketConnection[bytes] = PacketConnection(
             plan, control, Transport.UNIX_SEQPACKET
         )
