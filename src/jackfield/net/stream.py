@@ -290,6 +290,7 @@ class StreamConnection(WritingStream[M]):
                 await self._wait(None)
             finally:
                 self._chunking = False
+            self._uncut()  # a turn that was on its way may have decoded what came
         chunk = self._cut_off(max_bytes)
         self._over = self._eof and not self._backlog
         return chunk
