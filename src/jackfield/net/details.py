@@ -53,7 +53,7 @@ class TCPInfo:
     receive_mss: int
     """Bytes in one segment received."""
     receive_window: int
-    """Bytes the peer may still send."""
+    """Bytes this side makes room for in each round trip: rcv_space of ss(8)."""
     path_mtu: int
     """Bytes in one packet on this path."""
 

@@ -28,6 +28,9 @@ class Tapped(Framing[M]):
         self._received = received
         self._sent = sent
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)  # a handler may ask it for its encoding, say
+
     def cut(self, buffer: Buffer, start: int, searched: int) -> Cut | int:
         return self._inner.cut(buffer, start, searched)
 
