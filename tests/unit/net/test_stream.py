@@ -9,50 +9,24 @@ import socket
 import threading
 import tracemalloc
 import weakref
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from jackfield.errors import BadMessage, ConnectionClosed, EndOfStream, PeerLost
-from jackfield.events import Events, HandlerFailed, Refused
 from jackfield.framing import lines
 from jackfield.framing.base import Buffer, Cut, Framing
 from jackfield.framing.header import Header
 from jackfield.framing.length_prefixed import length_prefixed
 from jackfield.framing.raw import Raw
-from jackfield.limits import DEFAULT, Limits
-from jackfield.models.running import Reply, Serving
+from jackfield.limits import Limits
 from jackfield.net.connection import Connection
 from jackfield.net.stream import READ, SLICE
 from jackfield.server import Server
 from jackfield.service import Service
-from tests.unit.net.wires import FaceName, Kind, Loop, Wire, Wires, read, rest, spawn, until
+from tests.unit.net.wires import FaceName, Kind, Replying, Wire, Wires, read, rest, spawn, until
 
 FOREVER = Limits(linger_time=3600, linger_bytes=1 << 40)
-
-
-class Replying:
-    """Makes the receiver that `Service.reply()` has, and notes what comes of it."""
-
-    def __init__(
-        self, loop: Loop, fn: Callable[[Any], Any], framing: Framing[Any] | None = None
-    ) -> None:
-        self.done = 0
-        self.events = Events()
-        self.failed: list[HandlerFailed] = []
-        self.refused: list[Refused] = []
-        self.events.subscribe(HandlerFailed, self.failed.append)
-        self.events.subscribe(Refused, self.refused.append)
-        framing = framing or lines()
-        service = Service.reply("reply", fn, framing)
-        self._serving = Serving(service, framing, loop.io, self.events, DEFAULT)
-
-    def __call__(self, conn: Connection[Any]) -> Reply:
-        return Reply(self._serving, conn, self._over)
-
-    def _over(self) -> None:
-        self.done += 1
 
 
 # Slices and turns
@@ -337,7 +311,7 @@ def test_replies_are_held_back_for_a_peer_that_lags(wires: Wires, kind: Kind) ->
     assert len(rest(wire.peer)) == 20_000 * 991
     sending.result(20)
     wire.until_over()
-    assert replying.done == 1
+    until(lambda: replying.done == 1)
     assert not replying.failed
 
 
@@ -362,7 +336,7 @@ def test_a_peer_lost_while_replies_wait_is_noticed(wires: Wires, kind: Kind) -> 
         wire.peer.sock.shutdown(socket.SHUT_RDWR)
     wire.peer.reset()
     wire.until_over()
-    assert replying.done == 1
+    until(lambda: replying.done == 1)
     assert not replying.failed
 
 
@@ -380,8 +354,8 @@ def test_a_reply_that_fails_ends_its_connection_only(wires: Wires, kind: Kind) -
     assert rest(wire.peer) == b"1\n1\n"
     wire.peer.close()
     wire.until_over()
+    until(lambda: replying.done == 1)
     assert calls == ["1", "1", "0"]
-    assert replying.done == 1
     (failed,) = replying.failed
     assert failed.error.startswith("ZeroDivisionError")
     assert "in reply" in failed.traceback

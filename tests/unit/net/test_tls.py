@@ -506,16 +506,25 @@ def test_a_client_that_shows_no_certificate(
         assert conn.receive(20) == "hello"
 
 
-def test_an_alert_in_the_midst(wires: Wires, version: str) -> None:
-    """The peer's own words for why it ends."""
-    wire = wires.open("tls")
-    if version == "1.3":
-        pytest.skip("there an alert is encrypted, and OpenSSL sends none on request")
+def test_an_alert_says_why_the_peer_ends() -> None:
     layer = TLSLayer(ssl.create_default_context(), "127.0.0.1")
+    assert not layer.handshake()
+    assert layer.output()
     layer.feed(b"\x15\x03\x03\x00\x02\x02\x28")  # fatal, handshake_failure
     with pytest.raises(TLSError, match=r"^the other side has ended TLS \(handshake failure\)$"):
         layer.handshake()
-    wire.conn.do("close")
+
+
+def test_another_failure_is_told_in_openssls_words(certificates: Certificates) -> None:
+    layer = TLSLayer(server_context(certificates.cert, certificates.key))
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.minimum_version = client.maximum_version = ssl.TLSVersion.TLSv1_2
+    client.set_ciphers("AES128-SHA")
+    hello = TLSLayer(client, "127.0.0.1")
+    assert not hello.handshake()
+    layer.feed(hello.output())
+    with pytest.raises(TLSError, match=r"^the TLS handshake failed: no shared cipher$"):
+        layer.handshake()
 
 
 def test_what_was_agreed_can_be_asked(wires: Wires, version: str, accepted: bool) -> None:

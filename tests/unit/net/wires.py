@@ -20,15 +20,18 @@ from typing import Any, BinaryIO, Literal, Protocol, TypeVar
 
 from jackfield.endpoints import Endpoint, Transport, parse
 from jackfield.errors import JackfieldError
+from jackfield.events import Events, HandlerFailed, Refused
 from jackfield.framing import lines
 from jackfield.framing.base import Framing
 from jackfield.limits import DEFAULT, Limits
+from jackfield.models.running import Reply, Serving
 from jackfield.net import memory
 from jackfield.net.connection import Connection
 from jackfield.net.crossing import BlockingConnection, BridgedConnection
 from jackfield.net.ioloop import IOLoop, current, new_event_loop
 from jackfield.net.opening import begin, make_connection
 from jackfield.net.roles import Plan
+from jackfield.service import Service
 
 T = TypeVar("T")
 
@@ -399,6 +402,29 @@ _FACES: dict[FaceName, type[Native | Blocking]] = {
 }
 
 
+class Replying:
+    """Makes the receiver that `Service.reply()` has, and notes what comes of it."""
+
+    def __init__(
+        self, loop: Loop, fn: Callable[[Any], Any], framing: Framing[Any] | None = None
+    ) -> None:
+        self.done = 0
+        self.events = Events()
+        self.failed: list[HandlerFailed] = []
+        self.refused: list[Refused] = []
+        self.events.subscribe(HandlerFailed, self.failed.append)
+        self.events.subscribe(Refused, self.refused.append)
+        framing = framing or lines()
+        service = Service.reply("reply", fn, framing)
+        self._serving = Serving(service, framing, loop.io, self.events, DEFAULT)
+
+    def __call__(self, conn: Connection[Any]) -> Reply:
+        return Reply(self._serving, conn, self._over)
+
+    def _over(self) -> None:
+        self.done += 1
+
+
 class Wire:
     """A connection under test, `conn`, and the plain other end, `peer`."""
 
@@ -440,6 +466,11 @@ class Wires:
         self._faces: list[Face] = []
         self._cores: list[tuple[Loop, Connection[Any]]] = []
         self._peers: list[Any] = []
+        self._last: list[Callable[[], object]] = []
+
+    def at_end(self, call: Callable[[], object]) -> None:
+        """Have this called before the loops are closed, last one first."""
+        self._last.append(call)
 
     def loop(self, factory: Callable[[], asyncio.AbstractEventLoop] = new_event_loop) -> Loop:
         self._loops.append(Loop(factory))
@@ -512,6 +543,8 @@ class Wires:
         return core, ready
 
     def close(self) -> None:
+        for call in reversed(self._last):
+            call()
         for loop, core in self._cores:
             loop.call(core.abort)
         for peer in self._peers:
