@@ -828,8 +828,13 @@ def test_no_thread_for_a_handler_ends_that_connection_alone(
         with monkeypatch.context() as patch:
             patch.setattr(threading, "Thread", NoThread)
             with live.connect() as peer:
-                assert peer.rest() == b""
-        assert live.await_event(HandlerFailed).error == "RuntimeError: can't start new thread"
+                assert (
+                    peer.rest() == b"error: the server has no room for another; try again later\n"
+                )
+        assert (
+            live.await_event(Refused).reason
+            == "the server has no room for another; try again later"
+        )
         with live.connect() as peer:
             assert peer.ask("echo again") == "again"
 
