@@ -25,7 +25,7 @@ from jackfield.models.child import leave, serve_one
 from jackfield.net.handing import Socket, adopt, control_pair, hand, take
 from jackfield.net.ioloop import new_event_loop
 
-GRACE = 1.0
+GRACE = 0.5
 """Seconds for the children to leave by themselves once the parent is gone."""
 
 

@@ -41,7 +41,7 @@ AHEAD = 4
 
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 5.0
-"""Seconds before the second and the longest later start of a helper that dies again and again."""
+"""Seconds of the first and of the longest pause when no child can be had; doubled between."""
 
 _PACKAGES = str(Path(__file__).parents[2])
 _START = (
@@ -49,8 +49,8 @@ _START = (
 )
 """The helper, found where this module was, however that came to be on the path."""
 
-PATIENCE = 5.0
-"""Seconds for the helper to end by itself once it is not needed any more."""
+PATIENCE = 1.5
+"""Seconds for the helper to end by itself, children included, once it is not needed any more."""
 
 
 class ProcessesModel(Model):
@@ -77,6 +77,7 @@ class ProcessesModel(Model):
         self._rooms: dict[str, dict[Process, str]] = {}
         self._restarting: asyncio.Task[None] | None = None
         self._pause = 0.0
+        self._again: asyncio.TimerHandle | None = None  # when children are asked for again
         self._stopping = False
 
     @property
@@ -142,6 +143,9 @@ class ProcessesModel(Model):
             if message[:1] == spec.CHILD and sock is not None:
                 self._asked -= 1
                 self._welcome(Process(self, self.serving, int(message[1:]), sock))
+            elif message[:1] == spec.CHILD:
+                self._asked -= 1
+                self._no_room()
             elif message[:1] == spec.EXITED:
                 pid, status = map(int, message[1:].split())
                 if pid in self._processes:
@@ -163,7 +167,7 @@ class ProcessesModel(Model):
         while True:
             await self._end_helper()
             await asyncio.sleep(self._pause)
-            self._pause = min(LONGEST_PAUSE, self._pause * 2 or FIRST_PAUSE)
+            self._pause_longer()
             try:
                 await self._start_helper()
             except ConfigurationError as error:
@@ -179,14 +183,33 @@ class ProcessesModel(Model):
         if self._helper is not None:
             await asyncio.to_thread(_wait_for, self._helper)
 
+    def _pause_longer(self) -> None:
+        self._pause = min(LONGEST_PAUSE, self._pause * 2 or FIRST_PAUSE)
+
     # Children
 
     def _fork_ahead(self) -> None:
         """Have enough children ready, and one for each connection that waits for one."""
         assert self._control is not None
+        if self._again is not None:
+            return
         wanted = AHEAD + len(self._waiting) - len(self._idle) - self._asked
         for _ in range(wanted):
             self._asked += hand(self._control, spec.FORK)
+
+    def _no_room(self) -> None:
+        """There is a child, but no descriptor left for the socket to it: the child leaves again."""
+        if self._again is not None:
+            return
+        if not self._pause:
+            text = "no descriptor is left for another process (see ulimit -n); trying again"
+            self.serving.events.emit(Warned(text))
+        self._pause_longer()
+        self._again = self.serving.io.loop.call_later(self._pause, self._ask_again)
+
+    def _ask_again(self) -> None:
+        self._again = None
+        self._fork_ahead()
 
     def _welcome(self, process: Process) -> None:
         self._pause = 0.0
@@ -276,6 +299,8 @@ class ProcessesModel(Model):
         if self._restarting is not None:
             self._restarting.cancel()
             await asyncio.wait({self._restarting})
+        if self._again is not None:
+            self._again.cancel()
         for process in tuple(self._processes.values()):
             process.dismiss()
         await self._end_helper()

@@ -25,7 +25,7 @@ from jackfield.framing.base import Framing
 from jackfield.limits import Limits
 from jackfield.net.connection import Connection
 from jackfield.net.crossing import BlockingConnection, BridgedConnection
-from jackfield.net.ioloop import IOLoop
+from jackfield.net.ioloop import IOLoop, new_plain_event_loop
 from jackfield.service import Replier, Service
 
 
@@ -109,8 +109,8 @@ def start_thread(serving: Serving, conn: Connection[Any], done: Done) -> None:
     )
     try:
         thread.start()
-    except RuntimeError as error:  # the system has no more of them
-        serving.io.call_soon(_over, serving, conn, error, done)
+    except RuntimeError:  # the system has no more of them
+        serving.io.call_soon(_turn_away, serving, conn, done)
 
 
 def _run_thread(serving: Serving, conn: Connection[Any], done: Done) -> None:
@@ -118,14 +118,27 @@ def _run_thread(serving: Serving, conn: Connection[Any], done: Done) -> None:
     error: BaseException | None = None
     try:
         if serving.service.is_async:
-            loop = asyncio.SelectorEventLoop  # uvloop's costs 346 KB and 7 descriptors each
-            with asyncio.Runner(loop_factory=loop) as runner:
+            loop = new_plain_event_loop()
+            if loop is None:
+                serving.io.run(_turn_away, serving, conn, done)
+                return
+            with asyncio.Runner(loop_factory=lambda: loop) as runner:
                 runner.run(_bridged(handler, conn))
         else:
             handler(BlockingConnection(conn))
     except BaseException as failed:  # noqa: BLE001  whatever it is, it is this connection's alone
         error = failed
     serving.io.run(_over, serving, conn, error, done)
+
+
+def _turn_away(serving: Serving, conn: Connection[Any], done: Done) -> None:
+    """The system gives no thread, or no event loop for one."""
+    reason = "the server has no room for another; try again later"
+    try:
+        serving.events.emit(Refused(conn.local, str(conn.peer), reason))
+    finally:
+        conn.refuse(reason)
+        done()
 
 
 def _over(serving: Serving, conn: Connection[Any], error: BaseException | None, done: Done) -> None:
