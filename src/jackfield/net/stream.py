@@ -245,8 +245,6 @@ class StreamConnection(WritingStream[M]):
         self._fail_sending(error)
         self._handshake_over(TLSError(f"during the TLS handshake {error}"))
         self._input_ended(error)
-        if self._closing:
-            self._teardown()
 
     def end_of_input(self) -> Exception:
         if self._error is None:

@@ -7,9 +7,11 @@ import socket
 import threading
 from concurrent.futures import CancelledError
 from functools import partial
+from typing import Any
 
 import pytest
 
+from jackfield.client import connect
 from jackfield.endpoints import Transport
 from jackfield.errors import (
     BadMessage,
@@ -694,3 +696,74 @@ def test_two_tasks_that_take_turns_lose_nothing(wires: Wires) -> None:
 def test_an_option_of_the_socket_can_be_asked_for(wires: Wires) -> None:
     wire = wires.open()
     assert wire.core.socket_option(socket.SOL_SOCKET, socket.SO_TYPE) == socket.SOCK_STREAM
+
+
+def test_what_came_while_the_handler_was_busy_is_taken_without_waiting(wires: Wires) -> None:
+    wire = wires.open()
+    busy = asyncio.Event()
+    got: list[str] = []
+
+    async def handler() -> None:
+        async for message in wire.core:
+            got.append(message)
+            await busy.wait()
+
+    handling = wire.io.begin(handler())
+    wire.peer.send(b"one\n")
+    until(lambda: got)
+    wire.peer.send(b"two\n")
+    until(lambda: wire.core.inbox)
+    wire.io.call(busy.set)
+    until(lambda: len(got) == 2)
+    wire.peer.eof()
+    handling.result(20)
+
+
+def test_a_batch_waits_for_a_peer_that_lags(wires: Wires) -> None:
+    wire = wires.open("memory", framing=Raw(), limits=Limits(write_high=1000))
+    sending = wire.conn.begin("send_many", [b"x" * 50_000] * 4)
+    until(lambda: wire.core._writers)
+    assert not sending.done()
+    assert read(wire.peer, 200_000) == b"x" * 200_000
+    sending.result(20)
+
+
+@pytest.mark.parametrize("how", ["send", "post"])
+def test_what_is_handed_over_after_the_end_is_dropped(wires: Wires, how: str) -> None:
+    """The end and the message cross: it is no error, and nothing is counted."""
+    wire = wires.open("tcp", "blocking")
+    go_on = threading.Event()
+
+    def end() -> None:
+        go_on.wait(20)
+        wire.core.abort()
+
+    wire.io.loop.call_soon_threadsafe(end)
+    getattr(wire.conn.conn, how)("late")
+    go_on.set()
+    wire.io.turn()
+    assert wire.core.messages_sent == 0
+    assert wire.core._posted == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("receive_chunk", ()),
+        ("send_chunk", (b"",)),
+        ("send_file", (None,)),
+    ],
+)
+def test_messages_that_keep_their_bounds_have_no_stream(
+    name: str, arguments: tuple[Any, ...]
+) -> None:
+    async def main() -> None:
+        conn = await connect("udp://127.0.0.1:9", lines())
+        with pytest.raises(LocalProtocolError) as caught:
+            await getattr(conn, name)(*arguments)
+        assert str(caught.value) == f"{name}() needs a stream, and udp keeps messages"
+        with pytest.raises(LocalProtocolError):
+            await conn.send_eof()
+        await conn.close()
+
+    asyncio.run(main())

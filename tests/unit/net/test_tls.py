@@ -38,6 +38,7 @@ from tests.unit.conftest import Certificates
 from tests.unit.net.wires import (
     FaceName,
     Loop,
+    Wire,
     Wires,
     connected,
     read,
@@ -193,16 +194,12 @@ def test_words_of_tls_itself_wait_their_turn(wires: Wires) -> None:
     sending.result(20)
 
 
-@pytest.mark.usefixtures("version")
-def test_a_full_buffer_does_not_swallow_the_end(wires: Wires) -> None:
-    """close_notify waits until there is room for it, and so does the end of TCP."""
-    wire = wires.open("tls", framing=Raw(1_000_000))
+def full(wire: Wire) -> list[bool]:
+    """Have the system's buffer filled by other words, until the list says otherwise."""
     sock = wire.core._sock
-    room = [True]
+    room = [False]
 
     class Full:
-        """The system's buffer, when it has just been filled by other words."""
-
         def __getattr__(self, name: str) -> Any:
             return getattr(sock, name)
 
@@ -211,11 +208,18 @@ def test_a_full_buffer_does_not_swallow_the_end(wires: Wires) -> None:
                 raise BlockingIOError
             return int(sock.send(data))
 
-    def fill(core: Connection[Any]) -> None:
-        core._sock = Full()  # type: ignore[attr-defined]  # of a stream
-        room[0] = False
+    def fill(core: Any) -> None:
+        core._sock = Full()
 
     wire.call(fill)
+    return room
+
+
+@pytest.mark.usefixtures("version")
+def test_a_full_buffer_does_not_swallow_the_end(wires: Wires) -> None:
+    """close_notify waits until there is room for it, and so does the end of TCP."""
+    wire = wires.open("tls", framing=Raw(1_000_000))
+    room = full(wire)
     ending = wire.conn.begin("send_eof")
     wire.io.turn()
     assert not ending.done()
@@ -223,9 +227,17 @@ def test_a_full_buffer_does_not_swallow_the_end(wires: Wires) -> None:
     room[0] = True
     assert rest(wire.peer) == b""  # by close_notify: TLSPeer raises at a cut
     ending.result(20)
-    room[0] = False
+
+
+@pytest.mark.usefixtures("version")
+def test_a_full_buffer_does_not_swallow_the_end_of_a_close(wires: Wires) -> None:
+    wire = wires.open("tls", framing=Raw(1_000_000))
+    room = full(wire)
     closing = wire.conn.begin("close")
+    wire.io.turn()
+    assert not closing.done()
     room[0] = True
+    assert rest(wire.peer) == b""
     closing.result(20)
 
 
@@ -375,7 +387,7 @@ def test_plain_text_to_a_tls_port(serve: Serve, certificates: Certificates, said
     assert server.refusal() == NO_TLS
 
 
-@pytest.mark.parametrize("answer", [b"220 hello, who are you?\r\n", b"?\n"])
+@pytest.mark.parametrize("answer", [b"220 hello, who are you?\r\n", b"?\n", b"\x16 nearly TLS"])
 def test_tls_to_a_plain_port(certificates: Certificates, answer: bytes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 import threading
@@ -207,6 +208,58 @@ def test_platforms_that_lack_the_calls(
     sending = wire.conn.begin("send_file", file, 4)
     assert read(wire.peer, SIZE - 4) == content[4:]
     assert sending.result(20) == SIZE - 4
+
+
+@pytest.mark.parametrize("error", [BlockingIOError, InterruptedError])
+def test_a_file_waits_for_a_full_buffer(
+    wires: Wires,
+    file: BinaryIO,
+    content: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+    error: type[OSError],
+) -> None:
+    sendfile = os.sendfile
+    refusals = [error(), error()]
+
+    def full(*arguments: Any) -> int:
+        if refusals:
+            raise refusals.pop()
+        return sendfile(*arguments)
+
+    monkeypatch.setattr(os, "sendfile", full)
+    wire = wires.open()
+    sending = wire.conn.begin("send_file", file)
+    assert read(wire.peer, SIZE) == content
+    assert sending.result(20) == SIZE
+    assert not refusals
+
+
+@pytest.mark.parametrize("size", [1000, SIZE])
+def test_a_loss_that_sendfile_finds(
+    wires: Wires, file: BinaryIO, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """Also with the last byte: a file that nobody has is not sent."""
+
+    def reset(*_: Any) -> int:
+        raise ConnectionResetError
+
+    wire = wires.open()
+    monkeypatch.setattr(os, "sendfile", reset)
+    sock = wire.core._sock
+
+    class Gone:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(sock, name)
+
+        def send(self, data: bytes) -> int:
+            raise ConnectionResetError(errno.ECONNRESET, "")
+
+    def put(core: Any) -> None:
+        core._sock = Gone()
+
+    wire.call(put)
+    with pytest.raises(PeerLost, match="ECONNRESET"):
+        wire.conn.send_file(file, 0, size)
 
 
 def test_a_file_leaves_others_their_turns(wires: Wires, kind: Kind, file: BinaryIO) -> None:
