@@ -117,3 +117,4 @@ def test_a_refusal_is_one_message_if_it_can_be_one() -> None:
     assert framing.delimited().refusal("busy") == b"error: busy\0"
     assert framing.delimited(encoding="gbk").refusal("满😀") == "error: 满?\0".encode("gbk")
     assert framing.delimited(b" ").refusal("busy") == b"error: "  # as far as it goes
+    assert framing.delimited(b"e").refusal("busy") == b""
