@@ -235,7 +235,8 @@ class _Race:
     def _finish(self, result: _Try | JackfieldError) -> None:
         self._addresses.clear()
         self._cancel_next()
-        self._over.set_result(result)
+        if not self._over.done():  # who is told of an attempt may give up right then
+            self._over.set_result(result)
 
     def _fail(self, attempt: _Try, error: OSError) -> None:
         self._stop(attempt)
