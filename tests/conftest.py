@@ -1,11 +1,39 @@
-"""How hard the property tests try: "fast" by default, "proof" when JACKFIELD_PROOF=1."""
+"""How hard the property tests try, and what fails every test: an error that escapes into a loop.
+
+The profile is "fast" by default, "proof" when JACKFIELD_PROOF=1.
+"""
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile("fast", max_examples=25, deadline=None)
 settings.register_profile("proof", max_examples=2000, deadline=None)
 settings.load_profile("proof" if os.environ.get("JACKFIELD_PROOF") == "1" else "fast")
+
+
+class Escaped(logging.Handler):
+    """Keeps what event loops log: an exception in a callback, a task's that nobody asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.errors: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.errors.append(self.format(record))
+
+
+@pytest.fixture(autouse=True)
+def _no_error_escapes_into_a_loop() -> Iterator[None]:
+    """An error that reaches an event loop's own handler has passed everybody who could tell it."""
+    escaped = Escaped()
+    logger = logging.getLogger("asyncio")
+    logger.addHandler(escaped)
+    yield
+    logger.removeHandler(escaped)
+    assert not escaped.errors

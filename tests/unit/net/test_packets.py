@@ -447,9 +447,9 @@ async def test_a_loss_while_something_waits_to_be_written() -> None:
     fill(ends.conn, ends.conn.limits.write_high)
     sending = asyncio.ensure_future(ends.conn.send("last"))
     ends.peer.close()
-    with pytest.raises(PeerLost):
-        await sending
-    await asyncio.wait([waiting])
+    for task in (sending, waiting):
+        with pytest.raises(PeerLost):
+            await task
     assert ends.conn.unsent == 0
     ends.close()
 
