@@ -13,7 +13,7 @@ import pickle
 import signal
 import ssl
 import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import cache
 from typing import Any, NoReturn
 
@@ -25,7 +25,7 @@ from jackfield.models import spec
 from jackfield.models.running import Serving, run_task, start_thread
 from jackfield.net.connection import Connection
 from jackfield.net.handing import Socket, take
-from jackfield.net.ioloop import IOLoop, current, new_event_loop
+from jackfield.net.ioloop import current, new_event_loop
 from jackfield.net.opening import begin, make_connection
 from jackfield.net.packets import UNIT, PacketConnection
 from jackfield.net.roles import Plan
@@ -64,18 +64,18 @@ def serve_one(control: Socket, loaded: spec.Spec) -> None:
 
 
 async def _serve(control: Socket, sock: Socket, job: spec.Job, loaded: spec.Spec) -> None:
-    child = Child(control, current(), loaded)
+    child = Child(control, sock, job, loaded)
     # `timeout` and systemd send SIGTERM to the whole group; SIGINT is the terminal's Ctrl-C, on
     # which the parent decides. Either way the handler gets to finish.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, child.drain)
-    await child.serve(sock, job)
+    await child.serve()
 
 
 class Child:
     """The one connection, and the way to the parent."""
 
-    def __init__(self, control: Socket, io: IOLoop, loaded: spec.Spec) -> None:
-        self._io = io
+    def __init__(self, control: Socket, sock: Socket, job: spec.Job, loaded: spec.Spec) -> None:
+        io = self._io = current()
         self._spec = loaded
         limits = replace(loaded.limits, outbox=MANY * loaded.limits.outbox)
         plan = Plan(io, Raw(UNIT), limits)
@@ -84,21 +84,19 @@ class Child:
         )
         self._parent.answer_by(self)
         self._rooms: dict[str, Room[Any]] = {}
-        self._conn: Connection[Any] | None = None
+        context = tls_context(job.endpoint) if job.endpoint.transport is Transport.TLS else None
+        self._plan = Plan(io, loaded.framing, loaded.limits, context)
+        self._conn = make_connection(self._plan, sock, job.endpoint, job.address, accepted=True)
+        if job.largest and isinstance(self._conn, PacketConnection):
+            self._conn.largest = job.largest
+        self._conn.keep(self, job.number)
         self._over = io.loop.create_future()
         self._handled = io.loop.create_future()
         self._dismissed: asyncio.Future[None] | None = None
 
-    async def serve(self, sock: Socket, job: spec.Job) -> None:
-        """Serve one connection to its end."""
-        loaded, io = self._spec, self._io
-        context = tls_context(job.endpoint) if job.endpoint.transport is Transport.TLS else None
-        plan = Plan(io, loaded.framing, loaded.limits, context)
-        conn = make_connection(plan, sock, job.endpoint, job.address, accepted=True)
-        if job.largest and isinstance(conn, PacketConnection):
-            conn.largest = job.largest
-        self._conn = conn
-        conn.keep(self, job.number)
+    async def serve(self) -> None:
+        """Serve the connection to its end."""
+        loaded, io, conn = self._spec, self._io, self._conn
         events = Events()
         events.subscribe(Event, self._tell)
         if loaded.shows:
@@ -108,7 +106,7 @@ class Child:
         use_backplane(self)
         serving = Serving(loaded.service, loaded.framing, io, events, loaded.limits)
         self._parent.open()
-        begin(plan, conn, lambda error: self._ready(serving, conn, error))
+        begin(self._plan, conn, lambda error: self._ready(serving, error))
         await self._handled
         await self._over
         counts = spec.Counts(
@@ -124,7 +122,8 @@ class Child:
         await self._dismissed
         await self._parent.close()
 
-    def _ready(self, serving: Serving, conn: Connection[Any], error: JackfieldError | None) -> None:
+    def _ready(self, serving: Serving, error: JackfieldError | None) -> None:
+        conn = self._conn
         if error is not None:
             serving.events.emit(Refused(conn.local, str(conn.peer), str(error)))
             conn.reason = str(error)
@@ -136,13 +135,11 @@ class Child:
             start_thread(serving, conn, self._done)
 
     def _done(self) -> None:
-        if not self._handled.done():
-            self._handled.set_result(None)
+        self._handled.set_result(None)
 
     def forget(self, _conn: Connection[Any], /) -> None:
         """The connection is over: it says so itself."""
-        if not self._over.done():
-            self._over.set_result(None)
+        self._over.set_result(None)
 
     def _tell(self, event: Event) -> None:
         """Send the parent an event it cannot see from where it is."""
@@ -152,15 +149,14 @@ class Child:
         elif isinstance(event, HandlerFailed):
             fields["error"] = event.error[:MOST_ERROR]
             fields["traceback"] = event.traceback[-MOST_TEXT:]
-        elif isinstance(event, (MessageReceived, MessageSent)):
+        else:
+            assert isinstance(event, (MessageReceived, MessageSent))  # there are no others here
             message = event.message
             if isinstance(message, bytes):
                 fields["bytes"] = message[:MOST_TEXT].decode("latin-1")
             else:
                 text = message if isinstance(message, str) else repr(message)
                 fields["text"] = text[:MOST_TEXT]
-        else:
-            fields["text"] = str(asdict(event))[:MOST_TEXT]
         self._io.run(self._send, spec.EVENT + _json(fields))
 
     def _send(self, message: bytes) -> None:
@@ -168,8 +164,7 @@ class Child:
 
     def drain(self) -> None:
         """Let the handler finish: its input ends."""
-        if self._conn is not None:
-            self._conn.end_input()
+        self._conn.end_input()
 
     # From the parent
 
@@ -181,17 +176,15 @@ class Child:
             elif message[:1] == spec.HEAR:
                 name, data = spec.parts_of(message)
                 room = self._rooms.get(name.decode())
-                if room is not None and self._conn is not None:
+                if room is not None:
                     room.deliver(self._conn, data)
 
     def over(self) -> None:
         """The parent has closed its end: it has all it wanted, or it is gone."""
         if self._dismissed is None:
-            assert self._conn is not None
             self._conn.abort("the server is gone")
             leave(1)
-        elif not self._dismissed.done():
-            self._dismissed.set_result(None)
+        self._dismissed.set_result(None)
 
     # The rooms' way to the other processes
 
@@ -221,10 +214,12 @@ class Child:
                 f"about {most // 2} can cross to the others; send it in parts"
             )
             raise LocalProtocolError(msg)
-        if self._parent.post(packed) or room.policy == "skip":
-            return
-        assert self._conn is not None
-        self._io.run(self._conn.abort, f"it says more in room {room.name!r} than can be passed on")
+        if self._parent.post(packed):
+            # before anything that the handler says next can bring its peer to act on it
+            self._io.run(self._parent.flush)
+        elif room.policy != "skip":
+            reason = f"it says more in room {room.name!r} than can be passed on"
+            self._io.run(self._conn.abort, reason)
 
 
 def leave(status: int) -> NoReturn:

@@ -27,11 +27,13 @@ from jackfield.events import (
 from jackfield.framing import lines
 from jackfield.limits import Limits
 from jackfield.models import processes
+from jackfield.models.process import Process
 from jackfield.models.processes import AHEAD, ProcessesModel
 from jackfield.net import handing
 from jackfield.server import Server
 from jackfield.service import Service
 from tests.unit import handlers
+from tests.unit.conftest import Certificates
 from tests.unit.live import (
     PATIENCE,
     Live,
@@ -132,8 +134,14 @@ def test_nothing_leaks_into_a_child() -> None:
         peers = [live.connect(0), live.connect(0), live.connect(1)]
         with all_closed(peers):
             pids = [int(peer.ask("pid")) for peer in peers]
-            held = [sockets_of(pid) for pid in [*pids, helper_of(live), os.getpid()]]
-            assert len(set.union(*held)) == sum(map(len, held))  # none is shared
+            all_ahead(live)  # and the helper lets go of the last one's socket soon after
+            held: list[set[str]] = []
+
+            def none_is_shared() -> bool:
+                held[:] = [sockets_of(pid) for pid in [*pids, helper_of(live), os.getpid()]]
+                return len(set.union(*held)) == sum(map(len, held))
+
+            until(none_is_shared)
             for pid, (_, socks) in zip(pids, enumerate(held), strict=False):
                 loops_own = 2  # the pair by which signals wake it
                 assert len(socks) - loops_own == 2, pid
@@ -278,7 +286,7 @@ def test_a_helper_that_is_killed_is_restarted_and_live_children_go_on() -> None:
         with all_closed(others):
             forkers = {other.ask("helper") for other in others}
             assert str(helper_of(live)) in forkers
-            assert str(helper) not in forkers
+            assert helper_of(live) != helper
         assert peer.ask("pid") == pid
         assert datagrams.ask("pid") == session
         # and how an orphan ends is told, though nobody can say by what
@@ -415,6 +423,83 @@ def test_a_module_that_cannot_be_loaded_there_is_refused_at_start(tmp_path: Path
         service = handlers.lines_of(handlers.Unsteady(harm, str(tmp_path)))
         with pytest.raises(ConfigurationError, match=says), forked(service):
             pass
+
+
+def test_a_child_whose_socket_cannot_be_taken_is_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No descriptor is left for it: the message comes, and no socket with it."""
+    monkeypatch.setattr(processes, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(processes, "LONGEST_PAUSE", 0.02)
+    none_left = threading.Event()
+
+    def taken(sock: handing.Socket) -> tuple[bytes, handing.Socket | None]:
+        message, other = handing.take(sock)
+        if other is not None and none_left.is_set():
+            other.close()
+            return message, None
+        return message, other
+
+    monkeypatch.setattr(processes, "take", taken)
+    with forked() as live:
+        all_ahead(live)
+        none_left.set()
+        peers = [live.connect() for _ in range(AHEAD + 2)]
+        with all_closed(peers):
+            live.await_event(Warned)
+            assert [peer.ask("echo in") for peer in peers[:AHEAD]] == ["in"] * AHEAD
+            until(lambda: model_of(live)._pause == 0.02)
+            none_left.clear()
+            assert [peer.ask("echo in") for peer in peers[AHEAD:]] == ["in"] * 2
+            all_ahead(live)
+            none_left.set()
+            for peer in peers:
+                peer.close()
+            live.await_events(ConnectionEnded, AHEAD + 2)
+            with live.connect() as peer:
+                assert peer.ask("echo in") == "in"
+            live.await_events(Warned, 2)  # it stops while it waits to ask again
+    assert {event.text for event in live.of(Warned)} == {
+        "no descriptor is left for another process (see ulimit -n); trying again"
+    }
+    assert live.of(ChildLost) == []
+
+
+def test_a_child_that_dies_before_it_has_its_connection_is_replaced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with forked() as live:
+        for pid in all_ahead(live):
+            os.kill(pid, signal.SIGKILL)
+        until(lambda: idle_of(live) == [])
+        welcome = model_of(live)._welcome
+        killed: list[int] = []
+
+        def kill_first(process: Process) -> None:
+            if not killed:
+                killed.append(process.pid)
+                os.kill(process.pid, signal.SIGKILL)
+                until(partial(gone, process.pid))
+            welcome(process)
+
+        monkeypatch.setattr(model_of(live), "_welcome", kill_first)
+        with live.connect() as peer:
+            assert int(peer.ask("pid")) != killed[0]
+    assert live.of(ChildLost) == []
+
+
+def test_certificates_are_loaded_before_the_first_fork(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    """A child needs no right to read them, and finds them even when they are gone."""
+    cert, key = tmp_path / "cert", tmp_path / "key"
+    cert.write_bytes(Path(certificates.cert).read_bytes())
+    key.write_bytes(Path(certificates.key).read_bytes())
+    with forked(handlers.native, f"tls://127.0.0.1:0?cert={cert}&key={key}") as live:
+        cert.unlink()
+        key.unlink()
+        with Peer(live.endpoints[0], ca=certificates.ca) as peer:
+            assert peer.ask("echo secret") == "secret"
 
 
 def test_no_process_to_be_had_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,7 +41,7 @@ def test_each_handler_has_a_thread_of_its_own(service: Service[str], kind: str) 
             idents = {peer.ask("ident") for peer in peers}
             assert len(idents) == 3
             assert str(live.thread.ident) not in idents
-    until(lambda: not any(t.name.startswith(service.name) for t in threading.enumerate()))
+    until(lambda: not idents & {str(thread.ident) for thread in threading.enumerate()})
 
 
 def test_a_session_of_datagrams_has_one_too() -> None:
