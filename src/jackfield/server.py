@@ -237,10 +237,8 @@ class Server(Generic[M]):
             return "too many connections from your address"
         return ""
 
-    def _accept_session(self, session: Session) -> bool | None:
+    def _accept_session(self, session: Session) -> bool:
         """Take a new datagram peer: False when it has to wait for a handler."""
-        if self._stopping:
-            return None
         counted = not self._model.one_at_a_time
         capacity = self._model.capacity
         if counted and capacity is not None and self._handlers >= capacity:
@@ -266,8 +264,7 @@ class Server(Generic[M]):
 
     def forget(self, conn: Connection[Any]) -> None:
         """A connection is over: the connection itself says so."""
-        if self._live.pop(conn.number, None) is None:
-            return
+        del self._live[conn.number]
         source = conn.source
         if not conn.keeps_boundaries or conn.transport is Transport.UNIX_SEQPACKET:
             self._forget_source(source)

@@ -74,3 +74,18 @@ def test_an_event_loop_that_cannot_be_had_is_a_refusal_in_words() -> None:
         assert served.wait() == 0
         assert served.events().count("Refused") == 1
         assert "HandlerFailed" not in served.events()
+
+
+def test_under_processes_new_children_wait_for_descriptors_too() -> None:
+    with Served("processes", "native", TCP, environment={"FEW": "7"}) as served:
+        peers = [served.connect() for _ in range(12)]
+        with all_closed(peers):
+            for peer in peers:
+                assert peer.ask("echo served") == "served"
+                peer.close()
+        served.signal(signal.SIGTERM)
+        assert served.wait() == 0
+        assert served.events().count("ConnectionOpened") == 12
+        assert set(served.events()).isdisjoint({"ChildLost", "HandlerFailed", "Refused"})
+        told = {event["text"] for event in served.told if event["event"] == "Warned"}
+        assert told <= {"no descriptor is left for another process (see ulimit -n); trying again"}

@@ -588,6 +588,14 @@ def test_a_handshake_has_its_time(model: ModelName, certificates: Certificates) 
 
 # Stopping
 
+IDLE: list[tuple[ModelName, Service[str]]] = [
+    *((model, handlers.native) for model in ALL),
+    ("asyncio", handlers.blocking),
+    ("asyncio", handlers.replying),
+    ("threads", handlers.blocking),
+    ("processes", handlers.blocking),
+]
+
 
 def slowly(live: Live, peer: Peer) -> threading.Thread:
     """Begin to stop, with one connection there; back once the server drains."""
@@ -645,8 +653,7 @@ def test_stopping_lets_handlers_finish_with_what_was_read(model: ModelName, kind
 
 
 @pytest.mark.parametrize("url", [TCP, "unix+seqpacket:@PID", "udp://127.0.0.1:0"])
-@pytest.mark.parametrize("service", [handlers.native, handlers.blocking, handlers.replying])
-@pytest.mark.parametrize("model", ALL)
+@pytest.mark.parametrize(("model", "service"), IDLE)
 def test_idle_connections_end_at_once_when_a_server_stops(
     model: ModelName, service: Service[str], url: str
 ) -> None:

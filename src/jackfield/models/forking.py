@@ -21,7 +21,7 @@ import time
 import types
 
 from jackfield.models import spec
-from jackfield.models.child import leave, serve_one
+from jackfield.models.child import leave, serve_one, tls_context
 from jackfield.net.handing import Socket, adopt, control_pair, hand, take
 from jackfield.net.ioloop import new_event_loop
 
@@ -44,6 +44,8 @@ def load() -> spec.Spec:
         sys.modules["__main__"] = sys.modules["__mp_main__"] = module
     loaded: spec.Spec = pickle.loads(data)  # noqa: S301  likewise
     new_event_loop().close()  # loads what every child needs, once and shared by all
+    for endpoint in loaded.tls:
+        tls_context(endpoint)
     others = threading.active_count() - 1
     if others:
         msg = f"importing it starts {others} threads, and a process with threads cannot be forked"

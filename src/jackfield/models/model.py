@@ -28,7 +28,7 @@ class Model:
     @property
     def capacity(self) -> int | None:
         """Handlers at a time."""
-        return None
+        raise NotImplementedError
 
     def check(self, endpoints: tuple[Endpoint, ...]) -> None:
         """Raise ConfigurationError for an endpoint that makes no sense under this model."""
@@ -53,7 +53,7 @@ class Model:
 
     def peers(self) -> list[str]:
         """Whose handlers run, as far as the server does not know of their connections."""
-        return []
+        raise NotImplementedError
 
     def drain(self) -> None:
         """The server stops: let handlers finish."""

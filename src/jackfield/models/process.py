@@ -149,7 +149,8 @@ class Process:
             try:
                 self._take(message)
             except (ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
-                self._warn(f"makes no sense: {type(error).__name__}: {error}")
+                text = f"process {self.pid} makes no sense: {type(error).__name__}: {error}"
+                self._serving.events.emit(Warned(text))
 
     def _take(self, message: bytes) -> None:
         kind, rest = message[:1], message[1:]
@@ -179,15 +180,10 @@ class Process:
             emit(Refused(work.job.endpoint, peer, fields["reason"]))
         elif kind == "HandlerFailed":
             emit(HandlerFailed(number, peer, fields["error"], fields["traceback"]))
-        elif kind in {"MessageReceived", "MessageSent"}:
-            message = fields["bytes"].encode("latin-1") if "bytes" in fields else fields["text"]
-            event = MessageReceived if kind == "MessageReceived" else MessageSent
-            emit(event(number, peer, message))
         else:
-            self._warn(fields["text"])
-
-    def _warn(self, text: str) -> None:
-        self._serving.events.emit(Warned(f"process {self.pid}: {text}"))
+            event = {"MessageReceived": MessageReceived, "MessageSent": MessageSent}[kind]
+            message = fields["bytes"].encode("latin-1") if "bytes" in fields else fields["text"]
+            emit(event(number, peer, message))
 
     def over(self) -> None:
         """The socket to it has ended: it has exited, or is about to."""

@@ -45,8 +45,7 @@ _ANCILLARY = 128
 class DatagramListener:
     """A bound datagram socket and the sessions of its peers.
 
-    accept: called with a new session; False when no handler is free for it now, True when it
-    was taken, None when it was refused.
+    accept: called with a new session; False when no handler is free for it now.
     """
 
     def __init__(
@@ -55,7 +54,7 @@ class DatagramListener:
         sock: socket.socket,
         endpoint: Endpoint,
         events: Events,
-        accept: Callable[[Session], bool | None],
+        accept: Callable[[Session], bool],
         *,
         one_at_a_time: bool = False,
     ) -> None:
@@ -205,12 +204,10 @@ class DatagramListener:
             return session
         session.call_when_over(lambda: self._forget(address, session))
         self._sessions[address] = session
-        taken = self._accept(session)
-        if not taken:
-            session.abort()
-            if taken is False:
-                return None
-        return session
+        if self._accept(session):
+            return session
+        session.abort()
+        return None
 
     def _give(self, session: Session, way_back: Ancillary, unit: bytes) -> None:
         session.last_heard = self._io.loop.time()
@@ -244,12 +241,10 @@ class DatagramListener:
         self._draining = True
 
     def close(self) -> None:
-        """Close the socket; the sessions are over."""
+        """Close the socket. Its sessions are over by then."""
         self.suspend()
         if self._sweep is not None:
             self._sweep.cancel()
-        for session in list(self._sessions.values()):
-            session.abort()
         self._waiting.clear()
         self._io.unwatch_write(self._sock)
         self._view.release()
