@@ -114,6 +114,7 @@ class Server(Generic[M]):
         self._io: IOLoop = current()
         self._serving = Serving(self.service, self._framing, self._io, self.events, self.limits)
         self._model = self._model_class(self._serving)
+        self._when_done = self._handler_done  # one for all: each look makes another
         self._stopping = False
         try:
             for endpoint in self._wanted:
@@ -201,14 +202,14 @@ class Server(Generic[M]):
         self._keep(conn, number)
         if plan.context is None:
             begin(plan, conn, _nothing)
-            self._model.attend(conn, self._handler_done)
+            self._model.attend(conn, self._when_done)
         else:
             begin(plan, conn, lambda error: self._ready(conn, error))
 
     def _ready(self, conn: Connection[Any], error: JackfieldError | None) -> None:
         """The TLS handshake is over, well or not."""
         if error is None:
-            self._model.attend(conn, self._handler_done)
+            self._model.attend(conn, self._when_done)
             return
         self.events.emit(Refused(conn.local, str(conn.peer), str(error)))
         conn.reason = str(error)
@@ -247,7 +248,7 @@ class Server(Generic[M]):
         if counted:
             self._begin_handler()
         self._keep(session, number)
-        self._model.attend(session, self._handler_done if counted else _nothing)
+        self._model.attend(session, self._when_done if counted else _nothing)
         return True
 
     def _keep(self, conn: Connection[Any], number: int) -> None:

@@ -17,7 +17,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Any, TypeVar
@@ -38,7 +38,8 @@ M = TypeVar("M")
 GRACE = 3.0
 """Seconds past the deadline after which what holds up the loop is waited for no longer."""
 
-Start = Callable[[], Awaitable[Sequence[Server[Any]]]]
+Start = Callable[[list[Server[Any]]], Awaitable[None]]
+"""Starts servers, and puts each into the list when it begins to: it may be held up at once."""
 
 
 def serve(
@@ -74,20 +75,20 @@ def run(server: Server[Any], *, connect_framing: str = "") -> None:
     off loopback tells.
     """
 
-    async def start() -> list[Server[Any]]:
+    async def start(servers: list[Server[Any]]) -> None:
+        servers.append(server)
         await server.start()
         for endpoint in server.endpoints:
             warning = warning_off_loopback(endpoint)
             if warning is not None:
                 commands = reach_commands(endpoint, connect_framing)
                 server.events.emit(Warned("\n".join([warning, *commands])))
-        return [server]
 
     run_until_signal(start)
 
 
 def run_until_signal(start: Start) -> None:
-    """Run the servers that `start()` has started until a signal comes, then stop them all."""
+    """Run the servers that `start()` starts until a signal comes, then stop them all."""
     if threading.current_thread() is not threading.main_thread():
         raise ConfigurationError("serve() waits for signals, which reach the main thread alone")
     until = _UntilSignal()
@@ -112,7 +113,7 @@ class _UntilSignal:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._asked = asyncio.Event()
         self._signals = 0
-        self._servers: Sequence[Server[Any]] = ()
+        self._servers: list[Server[Any]] = []
 
     async def run(self, start: Start) -> None:
         """Start, wait for a signal, stop."""
@@ -125,14 +126,14 @@ class _UntilSignal:
 
     async def _run(self, start: Start) -> None:
         asked = asyncio.create_task(self._asked.wait())
-        starting = asyncio.ensure_future(start())
+        starting = asyncio.ensure_future(start(self._servers))
         await asyncio.wait({asked, starting}, return_when=asyncio.FIRST_COMPLETED)
         if not starting.done():
             starting.cancel()
             await asyncio.wait({starting})
         if starting.cancelled():
             return
-        self._servers = starting.result()
+        starting.result()
         await asked
         await asyncio.gather(*(server.stop() for server in self._servers))
 

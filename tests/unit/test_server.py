@@ -744,7 +744,7 @@ def test_a_task_that_will_not_be_cancelled_is_left_behind() -> None:
         assert live.of(Cut) == [Cut((peer.name,))]
         assert live.told[-1] == Stopped()
         live.call(stubborn.go.set)
-        until(lambda: not live.call(lambda: live.server._model._tasks))  # type: ignore[attr-defined]
+        until(lambda: not live.call(lambda: live.server._model._tasks._running))  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("model", ALL)

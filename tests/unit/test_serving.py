@@ -76,13 +76,12 @@ def test_it_is_for_the_main_thread() -> None:
 def test_a_signal_during_a_slow_start_ends_that() -> None:
     tidied = []
 
-    async def start() -> list[Server[Any]]:
+    async def start(servers: list[Server[Any]]) -> None:
         signal.raise_signal(signal.SIGINT)
         try:
             await threading_never()
         finally:
             tidied.append(True)
-        return []
 
     run_until_signal(start)
     assert tidied

@@ -62,15 +62,16 @@ class _Panel:
 
     log: Log
 
-    async def start(self) -> list[Server[Any]]:
+    async def start(self, started: list[Server[Any]]) -> None:
         folder, problem = _folder()
         spare = count(FIRST_PORT + len(SMALL))
         servers: dict[str, Server[Any]] = {}
         try:
             for own_port, name in enumerate(SMALL, FIRST_PORT):
                 servers[name] = await _started(name, own_port, spare, folder)
+                started.append(servers[name])
         except BaseException:
-            for server in servers.values():
+            for server in started:
                 await server.stop()
             raise
         _show(servers)
@@ -78,7 +79,6 @@ class _Panel:
             click.echo(f"No UNIX sockets: {problem}\n")
         for name, server in servers.items():
             self.log.follow(server.events, name)
-        return list(servers.values())
 
 
 async def _started(name: str, port: int, spare: Iterator[int], folder: str | None) -> Server[Any]:

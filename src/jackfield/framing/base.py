@@ -104,7 +104,7 @@ class Framing(Generic[M]):
         return sendable(message, self.max_message)
 
     def cut_all(self, data: bytes) -> tuple[list[M], int]:
-        """Decode every complete message at the beginning of `data`.
+        """Decode every complete message at the beginning of `data`, which is not empty.
 
         Returns the messages, and the number of bytes they took. A subclass overrides it for
         speed alone: it may stop early (before an error, say), and cut() then decides.
@@ -145,7 +145,7 @@ class Decoder(Generic[M]):
         "_buffer",
         "_end",
         "_framing",
-        "_given",
+        "_partial",
         "_searched",
         "attention",
         "error",
@@ -156,7 +156,7 @@ class Decoder(Generic[M]):
         self._framing = framing
         self._buffer: Buffer = b""
         self._end = 0  # the messages given out by the last feed() end here in _buffer
-        self._given = 0  # how many they were
+        self._partial = False  # a part of a message is behind them
         self._searched = 0
         self.need = 1
         self.attention = False
@@ -169,27 +169,31 @@ class Decoder(Generic[M]):
         handed out the messages before it. After an error nothing is taken: what is read from
         then on is the caller's to keep, should it switch to another framing.
         """
-        if self.error is not None:
-            return []
-        searched = 0
-        if self._end < len(self._buffer):
-            if len(self._buffer) - self._end > len(data):
-                return self._feed_on(data)
-            data = b"".join((memoryview(self._buffer)[self._end :], data))
-            searched = self._searched
+        if self._partial or self.error is not None or not data:
+            return self._feed_on(data)
         self._buffer = data
         messages, end = self._framing.cut_all(data)
-        if end < len(data):
-            end = self._cut_on(end, 0 if messages else searched, messages)
-        else:
-            self.need = 1
+        if end != len(data):
+            end = self._cut_on(end, 0, messages)
         self._end = end
-        self._given = len(messages)
         if end > HEAVY:
             self.attention = True
         return messages
 
     def _feed_on(self, data: bytes) -> list[M]:
+        """Feed more of a message of which a part is kept."""
+        if self.error is not None or not data:
+            return []
+        kept = len(self._buffer) - self._end
+        if kept > len(data):
+            return self._feed_little(data)
+        searched = self._searched
+        self._buffer = data = b"".join((memoryview(self._buffer)[self._end :], data))
+        messages, end = self._framing.cut_all(data)
+        end = self._cut_on(end, 0 if messages else searched, messages)
+        return self._given(messages, end)
+
+    def _feed_little(self, data: bytes) -> list[M]:
         """Feed less than what is kept of a message, which is not to be copied every time."""
         buffer = self._grow(data)
         if len(data) < self.need:
@@ -201,9 +205,12 @@ class Decoder(Generic[M]):
             more, used = self._framing.cut_all(bytes(memoryview(buffer)[end:]))
             messages += more
             end = self._cut_on(end + used, 0, messages)
+        return self._given(messages, end)
+
+    def _given(self, messages: list[M], end: int) -> list[M]:
         self._end = end
-        self._given = len(messages)
-        self.attention = self.attention or end > HEAVY
+        if end > HEAVY:
+            self.attention = True
         return messages
 
     def _grow(self, data: bytes) -> bytearray:
@@ -212,7 +219,6 @@ class Decoder(Generic[M]):
         if self._end or not isinstance(buffer, bytearray):
             buffer = self._buffer = bytearray(memoryview(buffer)[self._end :])
             self._end = 0
-            self._given = 0
         buffer += data
         return buffer
 
@@ -224,10 +230,13 @@ class Decoder(Generic[M]):
         framing = self._framing
         buffer = self._buffer
         size = len(buffer)
+        self.need = 1
+        self._partial = False
         try:
             while start < size:
                 found = framing.cut(buffer, start, start + searched)
                 if isinstance(found, int):
+                    self._partial = True
                     self._searched = size - start
                     self.need = max(1, found - self._searched)
                     return start
@@ -240,7 +249,6 @@ class Decoder(Generic[M]):
         except RemoteProtocolError as error:
             self.error = error
             self.attention = True
-        self.need = 1
         return start
 
     def finish(self) -> None:
@@ -256,7 +264,6 @@ class Decoder(Generic[M]):
         """Forget the bytes of messages already given out: the caller has used them all."""
         self._buffer = bytes(memoryview(self._buffer)[self._end :])
         self._end = 0
-        self._given = 0
         self.attention = self.error is not None
 
     def rest(self, unread: int) -> bytes:
@@ -265,12 +272,12 @@ class Decoder(Generic[M]):
         unread: how many of the messages the last feed() gave are unused. The decoder is done
         with afterwards: another framing cuts these bytes anew.
         """
-        start = 0
-        for _ in range(self._given - unread):
-            found = self._framing.cut(self._buffer, start, start)
+        starts = [0]
+        while starts[-1] < self._end:
+            found = self._framing.cut(self._buffer, starts[-1], starts[-1])
             assert not isinstance(found, int)  # it was cut before
-            start = found[2]
-        return bytes(memoryview(self._buffer)[start:])
+            starts.append(found[2])
+        return bytes(memoryview(self._buffer)[starts[-1 - unread] :])
 
     def pending(self) -> bytes:
         """Bytes the framing wants sent by itself; empty for all framings of a cut and a codec."""

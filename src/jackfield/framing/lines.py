@@ -31,6 +31,9 @@ from jackfield.framing.base import (
 )
 from jackfield.framing.text import FAITHFUL, decoded, encoded, known_encoding, refusal_in
 
+LF = 0x0A
+CR = 0x0D
+
 
 class TextLines(Framing[str]):
     """Lines of text.
@@ -52,43 +55,45 @@ class TextLines(Framing[str]):
         self._ending: Final = _checked_ending(ending)
         self._line_end: Final = ending
         self._at_once: Final = self.encoding in FAITHFUL
-        # bytes of a line that needs no second look, as all do where the encoding may alter text
-        self._plain_max: Final = max_message if self._at_once else -1
+        # bytes, an LF among them, of lines that need no second look as to their length; and none
+        # do without where the encoding may alter text
+        self._plain_max: Final = max_message + 1 if self._at_once else 0
 
     def cut(self, buffer: Buffer, start: int, searched: int) -> Cut | int:
         return cut_line(buffer, start, searched, self.max_message)
 
     def cut_all(self, data: bytes) -> tuple[list[str], int]:
-        end = data.rfind(b"\n") + 1
-        if not end or not self._at_once:
-            return [], 0
-        if end > self.max_message and _longest(data[:end]) > self.max_message:
+        end = len(data)
+        if data[-1] != LF:
+            end = data.rfind(b"\n") + 1
+            data = data[:end]
+        if not 0 < end <= self._plain_max and not self._may_cut(data):
             return [], 0
         try:
-            text = data[:end].decode(self.encoding)
+            text = data.decode(self.encoding)
         except UnicodeDecodeError:
             return [], 0  # line by line, so that the good ones before the bad one are given
         lines = text.split("\n")
-        del lines[-1]
+        lines.pop()
         if "\r" in text:
             lines = [line.rstrip("\r") for line in lines]
         return lines, end
+
+    def _may_cut(self, data: bytes) -> bool:
+        """Whether lines can be decoded at once, of which there are none or much."""
+        return bool(data) and self._at_once and _longest(data) <= self.max_message
 
     def decode_unit(self, unit: bytes) -> str:
         return decoded(line_of(unit, self.max_message), self.encoding)
 
     def encode(self, message: str) -> bytes:
         try:
-            data = message.encode(self.encoding)
-        except (AttributeError, UnicodeEncodeError):
-            data = encoded(message, self.encoding)  # which says what is wrong
-        if (
-            len(data) > self._plain_max
-            or "\n" in message
-            or ("\r" in message and message.endswith("\r"))
-        ):
-            data = line_from(encoded(message, self.encoding), self.max_message)
-        return data + self._ending
+            data = (message + self._line_end).encode(self.encoding)
+            if len(data) <= self._plain_max and "\n" not in message and "\r" not in message:
+                return data
+        except (TypeError, UnicodeEncodeError):
+            pass  # what follows says what is wrong
+        return line_from(encoded(message, self.encoding), self.max_message) + self._ending
 
     def encode_all(self, messages: list[str]) -> bytes:
         if not self._at_once:
@@ -145,7 +150,7 @@ class ByteLines(Framing[bytes]):
         if (
             type(message) is bytes
             and len(message) <= self.max_message
-            and 0x0A not in message
+            and LF not in message
             and not message.endswith(b"\r")
         ):
             return message + self._ending
@@ -166,7 +171,7 @@ def cut_line(buffer: Buffer, start: int, searched: int, max_message: int) -> Cut
         raise too_long(max_message)
     if end < 0:
         return last - start + 1
-    while last > start and buffer[last - 1] == 0x0D:
+    while last > start and buffer[last - 1] == CR:
         last -= 1
     if last - start > max_message:
         raise too_long(max_message)
@@ -183,7 +188,7 @@ def line_of(unit: bytes, max_message: int) -> bytes:
 
 def line_from(data: bytes, max_message: int) -> bytes:
     """Give `data` back if it can be sent as one line. Raises LocalProtocolError."""
-    if 0x0A in data:
+    if LF in data:
         raise LocalProtocolError(
             "a line holds a line ending and would arrive as two; send it line by line"
         )

@@ -5,11 +5,10 @@ A `def` handler gets a thread of its own here too, since it would block the loop
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from jackfield.models.model import Model
-from jackfield.models.running import Done, Reply, Serving, Threads, run_task
+from jackfield.models.running import Done, Reply, Serving, Tasks, Threads
 from jackfield.net.connection import Connection
 from jackfield.service import Replier
 
@@ -24,7 +23,7 @@ class AsyncioModel(Model):
 
     def __init__(self, serving: Serving) -> None:
         super().__init__(serving)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks(serving)
         self._replies = isinstance(serving.service.handler, Replier)
         self._in_threads = not self._replies and not serving.service.is_async
         self._threads = Threads(serving)
@@ -39,17 +38,13 @@ class AsyncioModel(Model):
         elif self._in_threads:
             self._threads.start(conn, done)
         else:
-            task = self.serving.io.loop.create_task(run_task(self.serving, conn, done))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks.start(conn, done)
 
     def peers(self) -> list[str]:
         return self._threads.peers()
 
     def cut(self) -> None:
-        for task in self._tasks:
-            task.cancel()
+        self._tasks.cut()
 
     async def stop(self) -> None:
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=LAST)
+        await self._tasks.wait(LAST)

@@ -22,7 +22,7 @@ from jackfield.errors import ConfigurationError, JackfieldError, LocalProtocolEr
 from jackfield.events import Event, Events, HandlerFailed, MessageReceived, MessageSent, Refused
 from jackfield.framing.raw import Raw
 from jackfield.models import spec
-from jackfield.models.running import Serving, run_task, start_thread
+from jackfield.models.running import Serving, Tasks, start_thread
 from jackfield.net.connection import Connection
 from jackfield.net.handing import Socket, take
 from jackfield.net.ioloop import current, new_event_loop
@@ -130,7 +130,7 @@ class Child:
             conn.close_soon()
             self._done()
         elif serving.service.is_async:
-            self._task = self._io.loop.create_task(run_task(serving, conn, self._done))
+            Tasks(serving).start(conn, self._done)
         else:
             start_thread(serving, conn, self._done)
 

@@ -23,6 +23,7 @@ from jackfield.errors import ConnectionEnded, RemoteProtocolError
 from jackfield.events import Events, HandlerFailed, Refused
 from jackfield.framing.base import Framing
 from jackfield.limits import Limits
+from jackfield.models.stepping import Stepping
 from jackfield.net.connection import Connection
 from jackfield.net.crossing import BlockingConnection, BridgedConnection
 from jackfield.net.ioloop import IOLoop, new_plain_event_loop
@@ -65,16 +66,40 @@ def settle(conn: Connection[Any], error: BaseException | None, events: Events) -
         conn.close_soon()
 
 
-async def run_task(serving: Serving, conn: Connection[Any], done: Done) -> None:
-    """Run an `async def` handler on the loop that does the I/O."""
-    error: BaseException | None = None
-    try:
-        await cast("Callable[[Any], Awaitable[None]]", serving.service.handler)(conn)
-    except asyncio.CancelledError as cancelled:
-        error = cancelled
-    except (Exception, SystemExit) as failed:  # noqa: BLE001  as said: this connection's alone
-        error = failed
-    _over(serving, conn, error, done)
+class Tasks:
+    """The handler tasks of one server, on the loop that does the I/O."""
+
+    def __init__(self, serving: Serving) -> None:
+        self._serving = serving
+        self._running: dict[Connection[Any], asyncio.Task[None]] = {}
+
+    def start(self, conn: Connection[Any], done: Done) -> None:
+        """Run an `async def` handler in a task of its own."""
+        self._running[conn] = self._serving.io.loop.create_task(self._run(conn, done))
+
+    async def _run(self, conn: Connection[Any], done: Done) -> None:
+        error: BaseException | None = None
+        try:
+            awaited = cast("Callable[[Any], Awaitable[None]]", self._serving.service.handler)(conn)
+            if asyncio.iscoroutine(awaited):
+                awaited = Stepping(awaited, self._serving.io)
+            await awaited
+        except asyncio.CancelledError as cancelled:
+            error = cancelled
+        except (Exception, SystemExit) as failed:  # noqa: BLE001  as said: this connection's alone
+            error = failed
+        del self._running[conn]
+        _over(self._serving, conn, error, done)
+
+    def cut(self) -> None:
+        """Cancel all of them."""
+        for task in self._running.values():
+            task.cancel()
+
+    async def wait(self, timeout: float) -> None:
+        """Wait for the end of all, `timeout` seconds at the most."""
+        if self._running:
+            await asyncio.wait(self._running.values(), timeout=timeout)
 
 
 class Threads:

@@ -36,8 +36,8 @@ from jackfield.net.tls import TLSLayer
 M = TypeVar("M")
 N = TypeVar("N")
 
-BATCH = 64 * 1024
-"""Bytes of joined replies at which they are written without waiting for more."""
+CHUNK = 64 * 1024
+"""Bytes that `receive_chunk()` gives at the most, unless told otherwise."""
 
 CLOSED = "this side has closed the connection"
 
@@ -204,9 +204,13 @@ class Connection(Receiving[M]):
         if self.over is None:
             self.messages_sent += 1
             self._append([data])
-            if not self._flushing:
-                self._flushing = True
-                self.io_loop.flush_soon(self)
+            self._flush_soon()
+
+    def _flush_soon(self) -> None:
+        """Have what waits written once this turn of the loop is over."""
+        if not self._flushing:
+            self._flushing = True
+            self.io_loop.flush_soon(self)
 
     def _fail_sending(self, error: ConnectionEnded) -> None:
         """Note that nothing can be sent any more, and tell who waits to."""
@@ -230,7 +234,7 @@ class Connection(Receiving[M]):
     def _not_here(self, what: str) -> LocalProtocolError:
         return LocalProtocolError(f"{what} needs a stream, and {self.transport} keeps messages")
 
-    async def receive_chunk(self, max_bytes: int = BATCH) -> bytes:
+    async def receive_chunk(self, max_bytes: int = CHUNK) -> bytes:
         """Give the next bytes as they come, before any framing; b"" at the end of the stream.
 
         For streams after a header: what was read and not yet received as a message comes

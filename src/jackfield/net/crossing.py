@@ -25,7 +25,7 @@ from typing import Any, BinaryIO, Self, TypeVar
 from jackfield.endpoints import Transport
 from jackfield.errors import ConnectionClosed, EndOfStream, PeerLost, ReceiveTimeout
 from jackfield.framing.base import Framing
-from jackfield.net.connection import BATCH, Connection
+from jackfield.net.connection import CHUNK, Connection
 from jackfield.net.described import Described
 
 M = TypeVar("M")
@@ -54,6 +54,10 @@ class Gate:
         if self._lock.locked():
             self._lock.release()
 
+    def go_on(self) -> None:
+        """Open it."""
+        self.set_result(None)
+
     def wait(self, timeout: float | None) -> bool:
         """Wait until it is opened, and close it behind oneself; False when time is up."""
         return self._lock.acquire(timeout=-1 if timeout is None else max(0.0, timeout))
@@ -76,6 +80,10 @@ class _LoopGate:
             self._loop.call_soon_threadsafe(self._open)
         except RuntimeError:  # that loop is closed: nobody waits any more
             return
+
+    def go_on(self) -> None:
+        """The same."""
+        self.set_result(None)
 
     def _open(self) -> None:
         if not self._future.done():
@@ -233,7 +241,7 @@ class BlockingConnection(_Crossing[M]):
         if self._put([self._encoded(message) for message in messages]):
             self._wait_for(self._core.drained())
 
-    def receive_chunk(self, max_bytes: int = BATCH) -> bytes:
+    def receive_chunk(self, max_bytes: int = CHUNK) -> bytes:
         """As `Connection.receive_chunk()`."""
         return self._wait_for(self._core.receive_chunk(max_bytes))
 
@@ -347,7 +355,7 @@ class BridgedConnection(_Crossing[M]):
         if self._put([self._encoded(message) for message in messages]):
             await self._result_of(self._core.drained())
 
-    async def receive_chunk(self, max_bytes: int = BATCH) -> bytes:
+    async def receive_chunk(self, max_bytes: int = CHUNK) -> bytes:
         """As `Connection.receive_chunk()`; but what is cancelled may have taken a chunk with it."""
         return await self._result_of(self._core.receive_chunk(max_bytes))
 

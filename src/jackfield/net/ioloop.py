@@ -9,12 +9,30 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
-from collections.abc import Callable
+import types
+from collections.abc import Awaitable, Callable, Generator
 from socket import socket
 from typing import Protocol, TypeVar, TypeVarTuple, cast
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
+
+
+@types.coroutine
+def _nothing() -> Generator[None, None, None]:
+    return
+    yield
+
+
+_over = _nothing()
+next(_over, None)
+
+DONE: Awaitable[None] = cast("Awaitable[None]", _over)
+"""What is given where there was nothing to wait for: it can be awaited any number of times.
+
+A generator that has ended: no other awaitable costs so little. A future that is done costs two
+to three times as much from Python 3.12 on.
+"""
 
 
 class Flushable(Protocol):

@@ -28,6 +28,7 @@ from jackfield.errors import (
     RemoteProtocolError,
 )
 from jackfield.net.connection import Connection
+from jackfield.net.ioloop import DONE
 from jackfield.net.oserrors import lost
 from jackfield.net.roles import Plan
 
@@ -95,7 +96,7 @@ class UnitConnection(Connection[M]):
         self.send_batch([self._encode(message)])  # there is no joining units into one write
         if self._blocked and self._out_size > self.limits.write_high:
             return self.drained()
-        return self.io_loop.done
+        return DONE
 
     def send_all(self, messages: list[M]) -> None:
         if self.over is not None:

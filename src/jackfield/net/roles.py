@@ -27,13 +27,16 @@ class Plan:
 
 
 class Waiter(Protocol):
-    """Who waits for input: a future of the loop, or a gate to another thread."""
+    """Who waits for input: a task of the loop, or another thread at a gate."""
 
     def done(self) -> bool:
         """Whether nobody waits any more."""
 
     def set_result(self, result: None, /) -> object:
         """Wake the one who waits."""
+
+    def go_on(self) -> None:
+        """The same, from a callback of the loop: a task goes on within this call."""
 
 
 class Receiver(Protocol):

@@ -32,7 +32,7 @@ from jackfield.errors import (
 )
 from jackfield.framing.base import Decoder
 from jackfield.net import details
-from jackfield.net.connection import BATCH, CLOSED
+from jackfield.net.connection import CHUNK, CLOSED
 from jackfield.net.oserrors import lost
 from jackfield.net.roles import Plan
 from jackfield.net.tls import TLSLayer
@@ -139,16 +139,35 @@ class StreamConnection(WritingStream[M]):
             self._backlog = data
             self._turn()
             return
-        decoder = self._decoder
         try:
-            messages = decoder.feed(data)
+            messages = self._decoder.feed(data)
         except Exception as error:  # noqa: BLE001  a framing of somebody's own may raise anything
             self._input_ended(error)
             return
         if messages:
             self._deliver(messages)
-        if decoder.attention:
+        if self._decoder.attention:
             self._attend()
+
+    def _deliver(self, messages: list[M]) -> None:
+        """Have who waits for them use them, now: this is called by the loop alone."""
+        self.messages_received += len(messages)
+        if self._receiver is not None:
+            self._receiver.take(messages)
+            return
+        several = len(messages) > 1
+        if several:
+            messages.reverse()
+        self.inbox = messages
+        waiter = self._waiter
+        if waiter is None:
+            return
+        self._waiter = None
+        if several:
+            self._joined = []
+        waiter.go_on()
+        if self._joined:
+            self.flush()
 
     def _hold_back(self) -> None:
         """Stop reading until the handler asks; it lags."""
@@ -180,18 +199,17 @@ class StreamConnection(WritingStream[M]):
         if self.inbox or self._replies_wait():
             self._hold_back()
             return
-        decoder = self._decoder
         try:
-            messages = self._next_messages(decoder)
+            messages = self._next_messages(self._decoder)
         except Exception as error:  # noqa: BLE001  as above
             self._backlog = b""
             self._input_ended(error)
             return
         if messages:
             self._deliver(messages)
-        if decoder.attention:
+        if self._decoder.attention:
             self._attend()
-        if decoder.error is not None:
+        if self._decoder.error is not None:
             return
         if self._backlog:
             self._turn_soon()
@@ -274,7 +292,7 @@ class StreamConnection(WritingStream[M]):
         if self._waiter is not None:  # which has come already
             self._release()
 
-    async def receive_chunk(self, max_bytes: int = BATCH) -> bytes:
+    async def receive_chunk(self, max_bytes: int = CHUNK) -> bytes:
         self.check_turn()
         self._uncut()
         while not self._backlog:

@@ -3,7 +3,8 @@
 The rules this file owns:
 
 1. A write goes to the system at once; what it does not take waits here, and `send()` waits.
-2. What is sent while more messages are at hand is joined, up to `BATCH` bytes.
+2. What is sent while more messages are at hand is joined, up to `JOINED` messages or a `LARGE`
+   one: to the end of the turn at the latest, or of the read that brought them.
 3. When writing fails, what the peer sent before can still be read: only sending is over.
 """
 
@@ -17,12 +18,17 @@ from typing import Any, BinaryIO, TypeVar
 
 from jackfield.endpoints import Endpoint, Transport
 from jackfield.errors import ConnectionClosed, ConnectionEnded
-from jackfield.net.connection import BATCH, Connection
+from jackfield.net.connection import Connection
+from jackfield.net.ioloop import DONE
 from jackfield.net.oserrors import lost
 from jackfield.net.roles import Plan
 from jackfield.net.tls import TLSLayer
 
 M = TypeVar("M")
+
+JOINED = 64
+LARGE = 1024
+"""Replies that are joined into one write at the most, and bytes of one that is worth its own."""
 
 COPY = 64 * 1024
 """Bytes of a file that are copied at once where the system cannot send it by itself."""
@@ -33,9 +39,9 @@ class WritingStream(Connection[M]):
 
     __slots__ = (
         "_closing",
-        "_done_future",
         "_eof_wanted",
         "_filing",
+        "_joined",
         "_out",
         "_pending",
         "_sock",
@@ -55,8 +61,8 @@ class WritingStream(Connection[M]):
         super().__init__(plan, transport, address, own)
         self._sock = sock
         self._tls: TLSLayer | None = None
-        self._done_future = plan.io.done
-        self._out = bytearray()  # encoded and not yet given to the system
+        self._joined: list[bytes] | None = None  # encoded replies to the messages at hand
+        self._out: bytearray | None = None  # encoded before those and not yet given to the system
         self._pending: memoryview | bytes = b""  # given to a write that the system cut short
         self._filing = False  # a file is on its way: `_blocked` until its end
         self._eof_wanted = False  # this side is ended once all is written
@@ -66,25 +72,28 @@ class WritingStream(Connection[M]):
         if self.over is not None:
             raise self.over.with_traceback(None)
         data = self._encode(message)
-        self.messages_sent += 1
-        out = self._out
         if self.inbox:  # more messages are at hand: their replies share a write
-            out += data
-            if len(out) > BATCH:
-                self.flush()
-            elif self._flushing:
-                return self._done_future
-            else:
-                self._flushing = True
-                self.io_loop.flush_soon(self)
-        elif out or self._blocked:
-            out += data
+            joined = self._joined
+            if joined is None:
+                joined = self._join()
+            joined.append(data)
+            if len(joined) < JOINED and len(data) < LARGE:
+                return DONE
             self.flush()
+        elif self._joined or self._out or self._blocked:
+            self.send_batch([data])
         else:
+            self.messages_sent += 1
             self._write(data)
         if self._blocked and self.unsent > self.limits.write_high:
             return self.drained()
-        return self._done_future
+        return DONE
+
+    def _join(self) -> list[bytes]:
+        """Begin to join replies, until this turn of the loop is over."""
+        self._flush_soon()
+        joined = self._joined = []
+        return joined
 
     def send_all(self, messages: list[M]) -> None:
         if self.over is not None:
@@ -92,27 +101,43 @@ class WritingStream(Connection[M]):
         data = self._framing.encode_all(messages)
         self.messages_sent += len(messages)
         if self._out or self._blocked:
-            self._out += data
+            self._put(data)
             self.flush()
         else:
             self._write(data)
 
     def _append(self, encoded: list[bytes]) -> None:
-        self._out += encoded[0] if len(encoded) == 1 else b"".join(encoded)
+        self._take_joined()
+        self._put(encoded[0] if len(encoded) == 1 else b"".join(encoded))
+
+    def _take_joined(self) -> None:
+        """Put the replies joined so far behind what waits to be written."""
+        joined, self._joined = self._joined, None
+        if joined:
+            self.messages_sent += len(joined)
+            self._put(b"".join(joined))
+
+    def _put(self, data: bytes) -> None:
+        if self._out is None:
+            self._out = bytearray(data)
+        else:
+            self._out += data
 
     def flush(self) -> None:
         self._flushing = False
+        self._take_joined()
         out = self._out
         if out and not self._blocked:
-            self._out = bytearray()
+            self._out = None
             self._write(out)
 
     @property
     def unsent(self) -> int:
-        return len(self._out) + len(self._pending)
+        joined = sum(map(len, self._joined or ()))
+        return joined + len(self._out or b"") + len(self._pending)
 
     def _drop_output(self) -> None:
-        self._out = bytearray()
+        self._out = self._joined = None
 
     def _write(self, data: bytes | bytearray, *, as_is: bool = False) -> None:
         """Give bytes to the system, `as_is` or by TLS; keep what it does not take."""

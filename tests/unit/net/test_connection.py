@@ -135,6 +135,7 @@ def test_a_cancelled_receive_loses_nothing(wires: Wires, kind: Kind, face: FaceN
         taking = wire.conn.begin_take(1)
         until(lambda: wire.core._waiter is not None and not wire.core._waiter.done())
         taking.cancel()
+        until(lambda: wire.core._waiter is None or wire.core._waiter.done())
         wire.peer.send(b"%d\n" % number)
         assert wire.conn.receive() == str(number)
 

@@ -17,7 +17,7 @@ from jackfield.errors import ConnectionClosed, PeerLost
 from jackfield.framing import lines
 from jackfield.framing.raw import Raw
 from jackfield.limits import Limits
-from jackfield.net.connection import BATCH
+from jackfield.net.writing import JOINED, LARGE
 from jackfield.server import ModelName, Server
 from jackfield.service import Service
 from tests.unit.net.conftest import Opener
@@ -380,20 +380,31 @@ def test_replies_to_what_is_at_hand_share_a_write(wires: Wires) -> None:
     wire.peer.send(b"d\n")
     wire.io.run(echo(1))
     assert writes[1:] == [b"d\n"]
-    # past a bound they are not held back any longer
+    # past a bound they are not held back any longer: so many of them, or a long one
     del writes[:]
-    reading = spawn(lambda: read(wire.peer, 8 + 8 * 15_001))
-    wire.peer.send(b"e\n" * 8)
+    reading = spawn(lambda: read(wire.peer, (JOINED + 6) * 601))
+    wire.peer.send(b"e\n" * (JOINED + 6))
+
+    async def answer(text: str, count: int) -> None:
+        for _ in range(count):
+            await wire.core.receive()
+            wire.core.send(text)
+
+    wire.io.run(answer("x" * 600, JOINED + 6))
+    reading.result(20)
+    assert list(map(len, writes)) == [JOINED * 601, 6 * 601]
+    del writes[:]
+    reading = spawn(lambda: read(wire.peer, 2 * 2 + 2 * (LARGE + 1)))
+    wire.peer.send(b"e\n" * 4)
 
     async def answer_at_length() -> None:
-        for _ in range(8):
+        for text in ("y", "x" * LARGE, "x" * LARGE, "y"):
             await wire.core.receive()
-            wire.core.send("x" * 15_000)
+            wire.core.send(text)
 
     wire.io.run(answer_at_length())
     reading.result(20)
-    assert len(writes) >= 2
-    assert BATCH < len(writes[0]) <= BATCH + 15_001
+    assert list(map(len, writes)) == [2 + LARGE + 1, LARGE + 1, 2]
 
 
 def test_a_loss_found_by_the_write_that_joined_is_told_to_the_next(wires: Wires) -> None:
