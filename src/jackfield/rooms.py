@@ -98,26 +98,22 @@ class Room(Generic[M]):
     def publish(self, message: M, but: HasCore | None = None) -> None:
         """Send a message to every member, except `but`.
 
-        Raises LocalProtocolError when a member's framing cannot carry it; those before it
-        have it then. Under `processes` also when it is too long to cross between them (about
-        100 KiB), and nobody has it then.
+        Raises LocalProtocolError when a member's framing cannot carry it and, under `processes`,
+        when it is too long to cross between them (about 100 KiB). Nobody has it then.
         """
+        out = None if but is None else but.core
+        with self._lock:
+            members = [member for member in self._members if member is not out]
+        encoded: dict[tuple[Framing[Any], int], bytes] = {}
+        deliveries = []
+        for member in members:
+            kind = member.framing, member.largest
+            if kind not in encoded:
+                encoded[kind] = member.encode(message)
+            deliveries.append((member, encoded[kind]))
         if _backplane is not None:
             _backplane.publish(self, message)
-        self.hear(message, None if but is None else but.core)
-
-    def hear(self, message: M, but: Connection[Any] | None = None) -> None:
-        """Send a message to the members in this process."""
-        encoded: dict[tuple[Framing[Any], bool], bytes] = {}
-        with self._lock:
-            members = tuple(self._members)
-        for member in members:
-            if member is but:
-                continue
-            key = member.framing, member.keeps_boundaries
-            data = encoded.get(key)
-            if data is None:
-                data = encoded[key] = member.encode(message)
+        for member, data in deliveries:
             self.deliver(member, data)
 
     def deliver(self, member: Connection[Any], data: bytes) -> None:

@@ -279,6 +279,33 @@ def test_what_a_members_framing_cannot_carry_is_the_publishers_error(
     assert live.of(HandlerFailed) == []
 
 
+def test_what_one_members_framing_cannot_carry_nobody_has() -> None:
+    room: Room[str] = Room("mixed")
+
+    async def handler(conn: Connection[str]) -> None:
+        async for line in conn:
+            if line == "short":
+                conn.switch(lines(max_message=5))
+            elif line == "join":
+                room.join(conn)
+                await conn.send("in")
+            else:
+                with pytest.raises(LocalProtocolError, match="past the bound of 5"):
+                    room.publish(line)
+                room.publish("after")
+
+    with (
+        Live(Service("mixed", handler, lines()), TCP, "udp://127.0.0.1:0") as live,
+        live.connect() as first,
+        live.connect() as short,
+        live.connect(1) as third,
+    ):
+        short.send("short")
+        assert [peer.ask("join") for peer in (first, short, third)] == ["in"] * 3
+        first.send("too long")
+        assert [peer.line() for peer in (first, short, third)] == ["after"] * 3
+
+
 def test_under_processes_a_member_has_its_services_framing() -> None:
     with Live(handlers.native, TCP, model="processes") as live, live.connect() as peer:
         assert peer.ask("rejoin") == (
@@ -309,7 +336,7 @@ class Core:
     """A connection, as far as a room knows it."""
 
     framing = lines()
-    keeps_boundaries = False
+    largest = 1 << 62
 
     def __init__(self, *, ends_while_joining: bool = False) -> None:
         self.is_over = False

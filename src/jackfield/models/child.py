@@ -109,11 +109,12 @@ class Child:
         begin(self._plan, conn, lambda error: self._ready(serving, error))
         await self._handled
         await self._over
+        unread = len(conn.inbox) if conn.keeps_boundaries else 0  # the relay counts what was not
         counts = spec.Counts(
             conn.reason[:MOST_ERROR],
             conn.bytes_received,
             conn.bytes_sent,
-            conn.messages_received,
+            conn.messages_received - unread,
             conn.messages_sent,
         )
         self._dismissed = io.loop.create_future()

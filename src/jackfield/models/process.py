@@ -210,6 +210,8 @@ class Process:
         if work is None:
             return
         counts = self._counts
+        if counts is not None and work.relay is not None:
+            work.relay.count_unread(counts.messages_received)
         if counts is None and self._reason:
             counts = spec.Counts(self._reason)
         elif counts is None:

@@ -5,8 +5,8 @@ The rules this file owns:
 1. The session stays in the server, which has the socket all peers share. Its units go to a
    process, and those of the process to the peer, over a pair of sockets.
 2. Both ways are bounded. Units the process has not taken wait here, `Limits.session_inbox` at
-   the most; past it they are dropped and counted. Nothing is taken from the process while its
-   peer lags.
+   the most; past it they are dropped and counted, and so is what comes right behind the one
+   with which the handler ends. Nothing is taken from the process while its peer lags.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ class Relay:
         self.conn = conn
         self._events = events
         self._ours, self.theirs = datagram_pair()
-        self._waiting: deque[bytes] = deque()  # units the system has not taken yet
+        self._taken = 0  # units of the peer so far
+        self._waiting: deque[bytes] = deque()  # those of them that the system has not taken yet
         self._ended = False
         self._resuming: asyncio.Task[None] | None = None
         self._tell_end: Callable[[], None] | None = None
@@ -53,11 +54,23 @@ class Relay:
             return
         room = self.conn.limits.session_inbox - len(self._waiting)
         self._waiting += units[:room]
+        self._taken += min(len(units), room)
         if len(units) > room:
             reason = "its handler's process lags by more than session_inbox datagrams"
-            dropped = len(units) - room
-            self._events.emit(DatagramsDropped(self.conn.local, dropped, reason))
+            self._dropped(len(units) - room, reason)
         self._forth()
+
+    def _dropped(self, count: int, reason: str) -> None:
+        self._events.emit(DatagramsDropped(self.conn.local, count, reason))
+
+    def count_unread(self, read: int) -> None:
+        """Tell how many units came too late for the process, which has read so many.
+
+        But for the one that began the session: it need not be read.
+        """
+        unread = self._taken - max(read, 1)
+        if unread > 0:
+            self._dropped(unread, "its handler ended, and its process with it")
 
     def _forth(self) -> None:
         while self._waiting and pass_unit(self._ours, self._waiting[0]):

@@ -15,6 +15,7 @@ this class is what all have in common.
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 from asyncio import Future
 from collections.abc import Awaitable, Callable, Iterable
@@ -82,6 +83,9 @@ class Connection(Receiving[M]):
 
     keeps_boundaries: bool
     """Whether the transport keeps message boundaries, so that only the codec applies."""
+
+    largest: int = sys.maxsize
+    """Bytes that one unit may have where it does; a stream has no such bound."""
 
     def __init__(
         self,

@@ -5,7 +5,8 @@ The rules this file owns:
 1. Every datagram is read with `recvmsg()`, so one that was cut is seen and dropped, and what
    the kernel dropped for want of room (SO_RXQ_OVFL, socket(7)) is counted.
 2. A peer's session begins with its first datagram and ends when its handler returns or after
-   `Limits.session_idle` seconds of silence. `Limits.sessions` is their bound.
+   `Limits.session_idle` seconds of silence. `Limits.sessions` is their bound. What has come
+   behind the datagram with which a handler ends begins another session.
 3. On a wildcard address the reply leaves from the address the peer wrote to (IP_PKTINFO,
    ip(7), and RFC 3542 for IPv6).
 4. Where only so many handlers may run, datagrams of new peers wait in order of arrival,
@@ -218,6 +219,14 @@ class DatagramListener:
     def _forget(self, address: Any, session: Session) -> None:
         if self._sessions.get(address) is session:
             del self._sessions[address]
+        unread = session.unread()
+        if unread:  # they came right behind the one with which its handler has ended
+            self._io.call_soon(self._begin_again, address, session.way_back, unread)
+
+    def _begin_again(self, address: Any, way_back: Ancillary, units: list[bytes]) -> None:
+        for unit in units:
+            self._take(address, way_back, unit)
+        self._report_drops()
 
     def _drop(self, reason: str, count: int = 1) -> None:
         self._dropped[reason] = self._dropped.get(reason, 0) + count

@@ -60,7 +60,7 @@ def largest_unit(sock: socket.socket) -> int:
 class UnitConnection(Connection[M]):
     """What a connected packet socket and a datagram session have in common."""
 
-    __slots__ = ("_out", "_out_size", "_units", "largest")
+    __slots__ = ("_out", "_out_size", "largest")
 
     keeps_boundaries = True
 
@@ -78,7 +78,6 @@ class UnitConnection(Connection[M]):
         self.largest = largest
         self._out: list[bytes] = []  # encoded and not yet given to the system
         self._out_size = 0
-        self._units: list[bytes] = []  # received while messages waited for the handler
 
     def _encode_unit(self, message: M) -> bytes:
         data = self._framing.encode_unit(message)
@@ -131,18 +130,6 @@ class UnitConnection(Connection[M]):
         """Give units to the system; keep what it does not take."""
         raise NotImplementedError
 
-    def take_unit(self, unit: bytes) -> bool:
-        """Take what arrived from the peer; False when too much waits already."""
-        self.bytes_received += len(unit)
-        if self.inbox or self._units:
-            if len(self._units) >= self.limits.session_inbox:
-                return False
-            self._units.append(unit)
-            self._held = True
-            return True
-        self._decode_units([unit])
-        return True
-
     def _decode_units(self, units: list[bytes]) -> None:
         """Decode and deliver. An error ends the input after the good units before it."""
         messages: list[M] = []
@@ -163,9 +150,6 @@ class UnitConnection(Connection[M]):
 
     def _release(self) -> None:
         self._held = False
-        if self._units and not self.inbox:
-            units, self._units = self._units, []
-            self._decode_units(units)
 
     def _switched(self) -> None:
         """Units are not cut, so those decoded already stay as they are."""

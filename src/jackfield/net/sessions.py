@@ -59,7 +59,15 @@ class SharedSocket:
 class SessionConnection(UnitConnection[M]):
     """One peer's datagrams on a socket that all peers share."""
 
-    __slots__ = ("_gone", "_listening", "last_heard", "on_idle", "way_back")
+    __slots__ = (
+        "_at_hand",
+        "_gone",
+        "_listening",
+        "_units",
+        "last_heard",
+        "on_idle",
+        "way_back",
+    )
 
     def __init__(
         self,
@@ -72,10 +80,33 @@ class SessionConnection(UnitConnection[M]):
         super().__init__(plan, endpoint.transport, address, endpoint, largest=listening.largest)
         self._listening = listening
         self._gone = False
+        self._at_hand = b""  # the unit of the message at hand
+        self._units: list[bytes] = []  # received while a message was at hand
         self.way_back = way_back
         self.last_heard = 0.0
         self.on_idle: Callable[[], None] | None = None
         """Called when the handler has used what it was given, while `expect_idle()` holds."""
+
+    def take_unit(self, unit: bytes) -> bool:
+        """Take what arrived from the peer; False when too much waits already."""
+        if not self.inbox and not self._units:
+            self._hand_out(unit)
+        elif len(self._units) < self.limits.session_inbox:
+            self._units.append(unit)
+            self._held = True
+        else:
+            return False
+        return True
+
+    def _hand_out(self, unit: bytes) -> None:
+        self.bytes_received += len(unit)
+        self._at_hand = unit
+        self._decode_units([unit])
+
+    def unread(self) -> list[bytes]:
+        """Give the units that its handler has not had, but for the one that began the session."""
+        at_hand = [self._at_hand] if self.inbox and self.messages_received > 1 else []
+        return at_hand + self._units
 
     def expect_idle(self, call: Callable[[], None]) -> None:
         """Have `call()` called once the handler asks for more than it was given, or is done."""
@@ -87,6 +118,10 @@ class SessionConnection(UnitConnection[M]):
 
     def _release(self) -> None:
         super()._release()
+        if self._units and not self.inbox:
+            unit = self._units.pop(0)
+            self._held = bool(self._units)
+            self._hand_out(unit)
         if not self.inbox and self.on_idle is not None:
             call, self.on_idle = self.on_idle, None
             call()

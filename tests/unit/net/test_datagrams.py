@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import signal
 import socket
 import struct
 import threading
@@ -200,6 +201,42 @@ def test_a_service_that_answers_once_serves_datagram_after_datagram() -> None:
 
     with Live(Service("once", once, lines()), UDP) as live, live.connect() as peer:
         assert [peer.ask("hello"), peer.ask("again")] == ["1 hello", "2 again"]
+
+
+@pytest.mark.parametrize("service", [handlers.native, handlers.blocking])
+@pytest.mark.parametrize("model", ["asyncio", "threads", "inline"])
+def test_what_comes_right_behind_a_handlers_last_datagram_begins_another_session(
+    model: ModelName, service: Service[str]
+) -> None:
+    with Live(service, UDP, model=model) as live, live.connect() as peer:
+        for _ in range(5):
+            peer.send("echo a", "quit", "echo b", "echo c", "quit", "echo d")
+            assert sorted(peer.line() for _ in range(6)) == sorted("a done b c done d".split())
+        assert dropped(live) == {}
+
+
+def test_one_that_ends_without_having_received_does_not_begin_another_for_ever() -> None:
+    async def says_its_number(conn: Connection[str]) -> None:
+        await conn.send(f"{conn.number}")
+
+    with Live(Service("number", says_its_number, lines()), UDP) as live, live.connect() as peer:
+        peer.send("one", "two")
+        assert [peer.line(), peer.line()] == ["1", "2"]
+        assert peer.ask("three") == "3"
+
+
+def test_under_processes_it_is_dropped_and_counted() -> None:
+    with Live(handlers.native, UDP, model="processes") as live, live.connect() as peer:
+        child = int(peer.ask("pid"))
+        os.kill(child, signal.SIGSTOP)
+        peer.send("quit", "echo b", "echo c")
+        (session,) = live.server._live.values()
+        until(lambda: session.messages_received == 4)
+        os.kill(child, signal.SIGCONT)
+        assert peer.line() == "done"
+        live.await_event(DatagramsDropped)
+        assert dropped(live) == {"its handler ended, and its process with it": 2}
+        assert peer.ask("echo d") == "d"
 
 
 def test_a_refusal_is_one_datagram_and_ends_the_session() -> None:
