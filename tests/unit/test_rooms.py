@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from jackfield.errors import ConfigurationError, LocalProtocolError
-from jackfield.events import ChildLost, ConnectionEnded, HandlerFailed
+from jackfield.events import ChildLost, ConnectionEnded, Events, HandlerFailed, MessageSent
 from jackfield.framing import lines
 from jackfield.framing.lines import TextLines
 from jackfield.limits import Limits
@@ -265,6 +265,22 @@ def test_a_message_is_encoded_once_for_each_framing_and_not_for_each_member() ->
             peers[1].send("switch", "again")
             assert [peer.line() for peer in peers] == ["again"] * 10
             assert Counting.encoded == 2
+
+
+@pytest.mark.parametrize("url", [TCP, "unix+seqpacket:@PID"])
+@pytest.mark.parametrize("model", SEVERAL)
+def test_what_each_member_hears_is_told_to_who_watches(model: ModelName, url: str) -> None:
+    heard: list[tuple[int, object]] = []
+    events = Events()
+    events.subscribe(MessageSent, lambda event: heard.append((event.number, event.message)))
+    with Live(handlers.native, url, model=model, events=events) as live:
+        peers = [live.connect() for _ in range(2)]
+        with all_closed(peers):
+            assert [peer.ask("join") for peer in peers] == ["done"] * 2
+            peers[0].send("tell hello")
+            assert [peers[0].line(), peers[1].line()] == ["done", "hello"]
+            until(lambda: len(heard) == 4)
+    assert sorted(heard) == [(1, "done"), (1, "done"), (2, "done"), (2, "hello")]
 
 
 @everywhere

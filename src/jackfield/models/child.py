@@ -178,7 +178,16 @@ class Child:
                 name, data = spec.parts_of(message)
                 room = self._rooms.get(name.decode())
                 if room is not None:
-                    room.deliver(self._conn, data)
+                    self._hear(room, data)
+
+    def _hear(self, room: Room[Any], data: bytes) -> None:
+        """Pass on what another process has said in a room."""
+        conn, framing = self._conn, self._spec.framing
+        if self._spec.shows:
+            said = [framing.decode_unit(data)] if conn.keeps_boundaries else None
+            for message in said or framing.decoder().feed(data):
+                self._tell(MessageSent(conn.number, str(conn.peer), message))
+        room.deliver(conn, data)
 
     def over(self) -> None:
         """The parent has closed its end: it has all it wanted, or it is gone."""

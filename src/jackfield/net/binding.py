@@ -404,11 +404,13 @@ def reach_commands(endpoint: Endpoint, framing: str = "") -> list[str]:
     """Give the commands that reach a bound endpoint from another machine, one for each address.
 
     framing: the service's, as the command's option calls it. The zone of a link-local address
-    is the interface of this machine; the other one has its own. Empty for loopback.
+    is the interface of this machine; the other one has its own. Which authority the other one
+    has to be told to trust, only its operator knows. Empty for loopback.
     """
     if endpoint.is_loopback:
         return []
-    tail = f" --framing {shlex.quote(framing)}" if framing else ""
+    tail = " --ca FILE" if endpoint.transport is Transport.TLS else ""
+    tail += f" --framing {shlex.quote(framing)}" if framing else ""
     hosts = _hosts(six=endpoint.host == "::") if endpoint.is_any else [endpoint.host]
     return [
         f"jackfield connect {shlex.quote(str(Endpoint(endpoint.transport, host, endpoint.port)))}"

@@ -876,7 +876,7 @@ def test_the_commands_that_reach_it_are_exact(monkeypatch: pytest.MonkeyPatch) -
         "jackfield connect 'udp://[fe80::2%25eth0]:5'",
     ]
     assert reach_commands(parse("tls://192.0.2.2:5?cert=c.pem"), "delimited: a b") == [
-        "jackfield connect tls://192.0.2.2:5 --framing 'delimited: a b'"
+        "jackfield connect tls://192.0.2.2:5 --ca FILE --framing 'delimited: a b'"
     ]
 
 
