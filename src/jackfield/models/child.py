@@ -204,19 +204,20 @@ class Child:
             msg = "under processes a connection that switched its framing cannot join a room"
             raise ConfigurationError(msg)
         self._rooms[room.name] = room
-        message = spec.with_parts(spec.JOIN, room.name.encode(), room.policy.encode())
+        parts = spec.when(), room.name.encode(), room.policy.encode()
+        message = spec.with_parts(spec.JOIN, *parts)
         self._io.run(self._send, message)
 
     def leave(self, room: Room[Any], _member: Connection[Any]) -> None:
         """Tell the parent that it is not any more."""
         self._rooms.pop(room.name, None)
-        self._io.run(self._send, spec.with_parts(spec.LEAVE, room.name.encode()))
+        self._io.run(self._send, spec.with_parts(spec.LEAVE, spec.when(), room.name.encode()))
 
     def publish(self, room: Room[Any], message: Any) -> None:
         """Have the others hear a message: encoded here, for streams and for units."""
         framing = self._spec.framing
         stream, unit = framing.encode(message), framing.encode_unit(message)
-        packed = spec.with_parts(spec.PUBLISH, room.name.encode(), stream, unit)
+        packed = spec.with_parts(spec.PUBLISH, spec.when(), room.name.encode(), stream, unit)
         most = self._parent.largest
         if len(packed) > most:
             msg = (

@@ -18,7 +18,9 @@ import pickle
 import signal
 import struct
 from asyncio import TimerHandle
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from jackfield.endpoints import Transport
@@ -75,6 +77,9 @@ class Owner(Protocol):
 
     def kill(self, pid: int, /) -> None:
         """Have it killed."""
+
+    def in_turn(self, when: bytes, call: Callable[[], None], /) -> None:
+        """Do what it asked for at a time, after what others asked for before."""
 
     def join(self, process: Process, room: str, policy: str, /) -> None:
         """It wants to hear a room."""
@@ -154,15 +159,16 @@ class Process:
 
     def _take(self, message: bytes) -> None:
         kind, rest = message[:1], message[1:]
+        owner = self._owner
         if kind == spec.JOIN:
-            name, policy = spec.parts_of(message)
-            self._owner.join(self, name.decode(), policy.decode())
+            when, name, policy = spec.parts_of(message)
+            owner.in_turn(when, partial(owner.join, self, name.decode(), policy.decode()))
         elif kind == spec.LEAVE:
-            (name,) = spec.parts_of(message)
-            self._owner.leave(self, name.decode())
+            when, name = spec.parts_of(message)
+            owner.in_turn(when, partial(owner.leave, self, name.decode()))
         elif kind == spec.PUBLISH:
-            name, stream, unit = spec.parts_of(message)
-            self._owner.publish(self, name.decode(), stream, unit)
+            when, name, stream, unit = spec.parts_of(message)
+            owner.in_turn(when, partial(owner.publish, self, name.decode(), stream, unit))
         elif kind == spec.EVENT:
             self._tell(json.loads(rest))
         elif kind == spec.DONE:

@@ -9,6 +9,7 @@ The rules this file owns:
    private socket to the server, and only encoded bytes and JSON come back over it.
 3. A datagram peer's session stays here; `relay.py` carries its datagrams.
 4. Rooms meet here: a child says which it is in, and what one publishes goes to the others.
+   What was asked for first is done first, whichever child asked.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ import pickle
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +77,7 @@ class ProcessesModel(Model):
         self._asked = 0  # forks asked for that have not come yet
         self._waiting: deque[Work] = deque()
         self._rooms: dict[str, dict[Process, str]] = {}
+        self._traffic: list[tuple[bytes, Callable[[], None]]] = []  # of rooms, read in this turn
         self._restarting: asyncio.Task[None] | None = None
         self._pause = 0.0
         self._again: asyncio.TimerHandle | None = None  # when children are asked for again
@@ -259,8 +262,34 @@ class ProcessesModel(Model):
 
     # Rooms
 
+    def in_turn(self, when: bytes, call: Callable[[], None]) -> None:
+        """Do what a process asked for at a time, after what others asked for before.
+
+        Which of two sockets is read first is chance. But whoever was told of one thing and then
+        asks for another has the first one waiting in a socket by then. So what was asked for
+        until now is there to be read in the next turn of the loop, and after that in order.
+        """
+        self._traffic.append((min(when, spec.when()), call))  # none can ask later than it is read
+        if len(self._traffic) == 1:
+            self.serving.io.call_soon(self._wait_a_turn)
+
+    def _wait_a_turn(self) -> None:
+        self.serving.io.call_soon(self._do_until, spec.when())
+
+    def _do_until(self, now: bytes) -> None:
+        self._traffic.sort(key=itemgetter(0))
+        count = sum(when <= now for when, _ in self._traffic)
+        due = self._traffic[:count]
+        del self._traffic[:count]
+        if self._traffic:
+            self._wait_a_turn()
+        for _, call in due:
+            call()
+
     def join(self, process: Process, room: str, policy: str) -> None:
         """Have a process hear a room."""
+        if process.pid not in self._processes:  # it has ended meanwhile
+            return
         self._rooms.setdefault(room, {})[process] = policy
 
     def leave(self, process: Process, room: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import pickle
 import struct
 import sys
+import time
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -31,9 +32,9 @@ JOB = b"J"  # and a pickled Job, with the peer's socket
 DRAIN = b"S"
 HEAR = b"H"  # and a room's name, and the encoded message, as `with_parts()` has them
 # From a child to the parent
-JOIN = b"+"  # and a room's name, and its policy, likewise
-LEAVE = b"-"  # and a room's name, likewise
-PUBLISH = b"P"  # and a room's name, and the message encoded for streams and for units, likewise
+JOIN = b"+"  # and when(), a room's name, and its policy, likewise
+LEAVE = b"-"  # and when() and a room's name, likewise
+PUBLISH = b"P"  # and when(), a room's name, and the message encoded for streams and for units
 EVENT = b"E"  # and JSON: what happened
 DONE = b"D"  # and JSON: the `Counts`; the parent closes its end when it has them
 
@@ -111,6 +112,11 @@ def main() -> Main | None:
         return None
     found = getattr(module, "__spec__", None)
     return Main(path, None if found is None else found.name)
+
+
+def when() -> bytes:
+    """Say when this is, by the clock that all processes of one machine share."""
+    return time.monotonic_ns().to_bytes(8, "big")
 
 
 def with_parts(kind: bytes, *parts: bytes) -> bytes:

@@ -55,6 +55,10 @@ class Parent:
         """Each thing that a model is asked for is noted."""
         return lambda *args: self.calls.append((name, *args))
 
+    def in_turn(self, when: bytes, call: Callable[[], None]) -> None:
+        self.calls.append(("at", when))
+        call()
+
     def work(self) -> tuple[Work, socket.socket]:
         """Some work, and the other end of its socket."""
         sock, other = socket.socketpair()
@@ -126,13 +130,16 @@ async def test_what_it_tells_is_told_as_if_it_had_been_here() -> None:
 async def test_rooms_are_the_models_business() -> None:
     parent = Parent()
     await parent.say(
-        spec.with_parts(spec.JOIN, b"hall \0", b"skip"),
-        spec.with_parts(spec.PUBLISH, b"hall", b"hello\n", b"hello"),
-        spec.with_parts(spec.LEAVE, b"hall"),
+        spec.with_parts(spec.JOIN, b"1", b"hall \0", b"skip"),
+        spec.with_parts(spec.PUBLISH, b"2", b"hall", b"hello\n", b"hello"),
+        spec.with_parts(spec.LEAVE, b"3", b"hall"),
     )
     assert parent.calls == [
+        ("at", b"1"),
         ("join", parent.process, "hall \0", "skip"),
+        ("at", b"2"),
         ("publish", parent.process, "hall", b"hello\n", b"hello"),
+        ("at", b"3"),
         ("leave", parent.process, "hall"),
     ]
     parent.process.dismiss()
@@ -151,9 +158,9 @@ NONSENSE = [
     spec.DONE + b'["", "x"]',
     spec.DONE + b'["", 1, 2, 3, 4, 5]',
     spec.JOIN + b"xy",
-    spec.with_parts(spec.JOIN, b"hall"),
-    spec.with_parts(spec.LEAVE, b"\xff"),
-    spec.with_parts(spec.PUBLISH, b"hall", b"too little"),
+    spec.with_parts(spec.JOIN, b"1", b"hall"),
+    spec.with_parts(spec.LEAVE, b"1", b"\xff"),
+    spec.with_parts(spec.PUBLISH, b"1", b"hall", b"too little"),
 ]
 
 

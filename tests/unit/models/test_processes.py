@@ -26,7 +26,7 @@ from jackfield.events import (
 )
 from jackfield.framing import lines
 from jackfield.limits import Limits
-from jackfield.models import processes
+from jackfield.models import processes, spec
 from jackfield.models.process import Process
 from jackfield.models.processes import AHEAD, ProcessesModel
 from jackfield.net import handing
@@ -695,6 +695,38 @@ def test_each_datagram_peer_has_a_child_for_as_long_as_it_speaks() -> None:
         until(lambda: not runs(pid))
         assert one.ask("pid") != str(pid)
     assert live.of(ChildLost) == []
+
+
+async def _asked(model: ProcessesModel) -> list[str]:
+    done: list[str] = []
+
+    def ask(when: bytes, what: str) -> None:
+        model.in_turn(when, partial(done.append, what))
+
+    now = spec.when()
+    ask((int.from_bytes(now, "big") + 10**15).to_bytes(8, "big"), "in days, it says")
+    ask(now, "then")
+    assert done == []
+    await asyncio.sleep(0)
+    ask(bytes(8), "first")  # it has been read only now
+    while not done:  # noqa: ASYNC110  nobody tells
+        await asyncio.sleep(0)
+    return done
+
+
+def test_what_was_asked_of_rooms_first_is_done_first_whichever_process_asked() -> None:
+    with forked() as live:
+        assert live.wait_for(_asked(model_of(live))) == ["first", "then", "in days, it says"]
+
+
+def test_a_process_that_has_ended_meanwhile_joins_nothing() -> None:
+    with forked() as live:
+        with live.connect() as peer:
+            assert peer.ask("join") == "done"
+            (process,) = model_of(live)._rooms["all"]
+        live.await_event(ConnectionEnded)
+        live.call(lambda: model_of(live).join(process, "all", "disconnect"))
+        assert model_of(live)._rooms == {}
 
 
 def test_empty_datagrams_arrive_as_such() -> None:
