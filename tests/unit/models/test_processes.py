@@ -723,6 +723,7 @@ def test_a_process_that_has_ended_meanwhile_joins_nothing() -> None:
     with forked() as live:
         with live.connect() as peer:
             assert peer.ask("join") == "done"
+            until(lambda: model_of(live)._rooms)
             (process,) = model_of(live)._rooms["all"]
         live.await_event(ConnectionEnded)
         live.call(lambda: model_of(live).join(process, "all", "disconnect"))
