@@ -39,7 +39,7 @@ check: .venv/.test ## lint, formatting, types, news fragment
 unit: .venv/.test ## the unit and property tests alone
 	@$(BIN)/python $(PYTEST) $(wildcard tests/unit tests/property)
 
-compat: .venv/.test ## unit and model tests under the other Pythons of this machine
+compat: .venv/.test ## tests of units, models and commands under the other Pythons of this machine
 	@scripts/compat.sh
 
 proof: .venv/.test ## the long proofs; results go to docs/proof/

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Run the unit and model tests under each further Python this project supports.
+# Run the tests of units, models and commands under each further Python this project supports.
 #
 # A version that is not on this machine is skipped, by name. Looked for on PATH and among
 # pyenv's. Each gets an environment of its own, .venv-3.12 and so on, kept for the next time.
@@ -18,7 +18,7 @@ find_version() {
 }
 
 tests=
-for folder in tests/unit tests/models; do
+for folder in tests/unit tests/models tests/commands; do
     [ -d "$folder" ] && tests="$tests $folder"
 done
 

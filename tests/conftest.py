@@ -1,4 +1,4 @@
-"""How hard the property tests try, and what fails every test: an error that escapes into a loop.
+"""What all tests share: certificates, how hard the property tests try, and what fails every test.
 
 The profile is "fast" by default, "proof" when JACKFIELD_PROOF=1.
 """
@@ -11,6 +11,9 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
+
+from tests import certificates as module
+from tests.certificates import Certificates
 
 settings.register_profile("fast", max_examples=25, deadline=None)
 settings.register_profile("proof", max_examples=2000, deadline=None)
@@ -37,3 +40,9 @@ def _no_error_escapes_into_a_loop() -> Iterator[None]:
     yield
     logger.removeHandler(escaped)
     assert not escaped.errors
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """Give an authority's certificate, and one it has issued for this machine."""
+    return module.make(tmp_path_factory.mktemp("certificates"))

@@ -2,7 +2,7 @@
 
     python -m tests.faults.served MODEL SERVICE URL...
 
-SERVICE is a name in tests.unit.handlers. What happens is told as JSON, a line each. With FEW=N
+SERVICE is a name in tests.handlers. What happens is told as JSON, a line each. With FEW=N
 in the environment it can open N descriptors, besides those it has when it listens.
 """
 
@@ -25,8 +25,8 @@ from jackfield.events import Events, Listening
 from jackfield.logs import Log
 from jackfield.server import ModelName
 from jackfield.serving import serve
-from tests.unit import handlers
-from tests.unit.live import PATIENCE, Peer, runs
+from tests import handlers
+from tests.live import PATIENCE, Peer, runs
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -10,7 +10,7 @@ import pytest
 
 from jackfield.server import ModelName
 from tests.faults.served import Served
-from tests.unit.live import Peer, all_closed
+from tests.live import Peer, all_closed
 
 TCP = "tcp://127.0.0.1:0"
 

@@ -13,7 +13,7 @@ import pytest
 
 from jackfield.server import ModelName
 from tests.faults.served import Served
-from tests.unit.live import ALL, all_closed, children_of, runs, until
+from tests.live import ALL, all_closed, children_of, runs, until
 
 TCP = "tcp://127.0.0.1:0"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from jackfield.endpoints import Options, parse
 from jackfield.errors import EndOfStream
 from jackfield.server import ModelName
 from jackfield.service import find
+from tests.certificates import Certificates
 from tests.models import own
 
 MODELS: tuple[ModelName, ...] = ("asyncio", "threads", "processes", "inline")
@@ -135,15 +136,6 @@ def script(service: str, transport: str) -> list[str]:
 _TIME = re.compile(
     r"(Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day, [A-Z][a-z]+ \d{1,2}, \d{4} \d\d:\d\d:\d\d-UTC"
 )
-
-
-@dataclass
-class Certificates:
-    """Files of an authority and of a certificate it has issued for 127.0.0.1."""
-
-    cert: str
-    key: str
-    ca: str
 
 
 def endpoint_of(transport: str, folder: Path, certificates: Certificates) -> Endpoint:

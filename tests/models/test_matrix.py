@@ -11,12 +11,12 @@ import pytest
 from jackfield.errors import ConfigurationError
 from jackfield.net.ioloop import new_event_loop
 from jackfield.server import ModelName
+from tests.certificates import Certificates
 from tests.models import table
 from tests.models.matrix import (
     MODELS,
     SERVICES,
     TRANSPORTS,
-    Certificates,
     reason,
     run_cell,
     script,

@@ -35,9 +35,9 @@ from jackfield.limits import Limits
 from jackfield.net.connection import Connection
 from jackfield.net.crossing import BlockingConnection
 from jackfield.net.dialing import Attempt
-from tests.unit import handlers
-from tests.unit.conftest import Certificates
-from tests.unit.live import PATIENCE, Live, in_loop, sockets_of
+from tests import handlers
+from tests.certificates import Certificates
+from tests.live import PATIENCE, Live, in_loop, sockets_of
 from tests.unit.net.machine import needs_ipv6
 
 TCP = "tcp://127.0.0.1:0"

@@ -17,8 +17,8 @@ from jackfield.limits import DEFAULT, Limits
 from jackfield.net.connection import Connection
 from jackfield.net.crossing import BlockingConnection
 from jackfield.service import READY, Replier, Service, find
-from tests.unit import handlers
-from tests.unit.live import Live
+from tests import handlers
+from tests.live import Live
 
 
 async def native(conn: Connection[str]) -> None:
@@ -117,11 +117,11 @@ def test_an_option_it_does_not_have_is_refused_with_those_it_has() -> None:
         "echo has no option --loud-ness; it takes --once, --delay, --framing"
     )
     with pytest.raises(ConfigurationError, match="it is a service as it is"):
-        find("tests.unit.handlers:native", once=True)
+        find("tests.handlers:native", once=True)
 
 
 def test_ones_own_is_found_by_its_path() -> None:
-    assert find("tests.unit.handlers:native") is handlers.native
+    assert find("tests.handlers:native") is handlers.native
 
 
 @pytest.fixture
@@ -181,7 +181,7 @@ def test_a_name_that_is_no_service_is_refused_with_those_there_are() -> None:
 
 def test_other_packages_add_theirs_by_an_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
     points = metadata.EntryPoints(
-        [metadata.EntryPoint("shout", "tests.unit.handlers:native", module.ENTRY_POINTS)]
+        [metadata.EntryPoint("shout", "tests.handlers:native", module.ENTRY_POINTS)]
     )
     monkeypatch.setattr(metadata, "entry_points", lambda group: points.select(group=group))
     assert find("shout") is handlers.native

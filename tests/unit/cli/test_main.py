@@ -8,7 +8,7 @@ import pytest
 from jackfield.cli.main import COMMANDS, run
 from jackfield.errors import BindError, ConfigurationError, EndpointError
 from jackfield.version import __version__
-from tests.unit.cli.people import Piped
+from tests.commands.people import Piped
 
 
 def test_without_a_command_it_says_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:

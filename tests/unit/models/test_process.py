@@ -28,8 +28,8 @@ from jackfield.models.process import CUT, Process, Work
 from jackfield.models.running import Serving
 from jackfield.net.handing import control_pair, take
 from jackfield.net.ioloop import current
-from tests.unit import handlers
-from tests.unit.live import in_loop, until
+from tests import handlers
+from tests.live import in_loop, until
 
 HERE = parse("tcp://127.0.0.1:9999")
 PEER = "tcp://127.0.0.1:12345"

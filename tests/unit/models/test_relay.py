@@ -11,7 +11,7 @@ from jackfield.models.relay import Relay
 from jackfield.net.ioloop import current
 from jackfield.net.packets import UNIT, PacketConnection
 from jackfield.net.roles import Plan
-from tests.unit.live import PATIENCE, in_loop, until
+from tests.live import PATIENCE, in_loop, until
 
 
 class Session:

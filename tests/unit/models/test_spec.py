@@ -17,7 +17,7 @@ from jackfield.limits import Limits
 from jackfield.models import spec
 from jackfield.models.spec import Main, Spec, parts_of, pickled, with_parts
 from jackfield.service import Service
-from tests.unit import handlers
+from tests import handlers
 
 
 @given(st.binary(min_size=1, max_size=1), st.lists(st.binary()))

@@ -16,8 +16,8 @@ from jackfield.net.connection import Connection
 from jackfield.net.crossing import BlockingConnection
 from jackfield.server import Server
 from jackfield.service import Service
-from tests.unit import handlers
-from tests.unit.live import PATIENCE, Live, all_closed, until
+from tests import handlers
+from tests.live import PATIENCE, Live, all_closed, until
 
 TCP = "tcp://127.0.0.1:0"
 Ts = TypeVarTuple("Ts")

@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from jackfield.net.tls import client_context, server_context
-from tests.unit.conftest import Certificates
+from tests.certificates import Certificates
 from tests.unit.net.wires import FACES, KINDS, FaceName, Kind, Wire, Wires
 
 Opener = Callable[..., Wire]

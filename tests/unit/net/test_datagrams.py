@@ -28,8 +28,8 @@ from jackfield.net.crossing import BlockingConnection
 from jackfield.net.datagrams import DatagramListener
 from jackfield.server import ModelName
 from jackfield.service import Service
-from tests.unit import handlers
-from tests.unit.live import PATIENCE, SEVERAL, Live, all_closed, until
+from tests import handlers
+from tests.live import PATIENCE, SEVERAL, Live, all_closed, until
 from tests.unit.net.machine import needs_ipv6
 
 UDP = "udp://127.0.0.1:0"

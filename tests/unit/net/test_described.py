@@ -17,7 +17,7 @@ from jackfield.net.connection import Connection
 from jackfield.net.described import Described
 from jackfield.server import Server
 from jackfield.service import Service
-from tests.unit.conftest import Certificates
+from tests.certificates import Certificates
 from tests.unit.net.machine import needs_ipv6
 from tests.unit.net.wires import Wires
 

@@ -18,7 +18,7 @@ from jackfield.net.handing import (
     take,
     take_unit,
 )
-from tests.unit.live import sockets_of
+from tests.live import sockets_of
 
 
 def test_this_platform_has_it() -> None:

@@ -13,7 +13,7 @@ import pytest
 from jackfield.net import ioloop
 from jackfield.net.ioloop import IOLoop, current, new_event_loop
 from jackfield.net.memory import pair
-from tests.unit.live import PATIENCE, in_loop
+from tests.live import PATIENCE, in_loop
 
 Pair = tuple[socket.socket, socket.socket]
 

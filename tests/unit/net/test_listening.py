@@ -17,7 +17,7 @@ from jackfield.net import listening
 from jackfield.net.binding import bind
 from jackfield.net.ioloop import current, new_event_loop
 from jackfield.net.listening import BURST, POLICY, Action, Listener
-from tests.unit.live import PATIENCE
+from tests.live import PATIENCE
 
 ENDPOINT = parse("tcp://127.0.0.1:9999")
 

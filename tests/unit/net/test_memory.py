@@ -16,8 +16,8 @@ from jackfield.net.ioloop import current
 from jackfield.net.memory import CAPACITY, MemoryListener, MemorySocket, pair
 from jackfield.server import Server
 from jackfield.service import Service
-from tests.unit import handlers
-from tests.unit.live import PATIENCE, Live, in_loop
+from tests import handlers
+from tests.live import PATIENCE, Live, in_loop
 
 HERE = parse("memory://here")
 

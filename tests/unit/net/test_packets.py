@@ -32,8 +32,8 @@ from jackfield.net.packets import (
     largest_unit,
 )
 from jackfield.net.roles import Plan
-from tests.unit import handlers
-from tests.unit.live import PATIENCE, Live, in_loop
+from tests import handlers
+from tests.live import PATIENCE, Live, in_loop
 
 SEQPACKET = Transport.UNIX_SEQPACKET
 

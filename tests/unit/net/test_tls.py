@@ -34,7 +34,7 @@ from jackfield.net.connection import Connection
 from jackfield.net.tls import TLSLayer, client_context, server_context
 from jackfield.server import Server
 from jackfield.service import Service
-from tests.unit.conftest import Certificates
+from tests.certificates import Certificates
 from tests.unit.net.wires import (
     FaceName,
     Loop,

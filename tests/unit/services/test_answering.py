@@ -8,7 +8,7 @@ from jackfield.events import ConnectionEnded, ConnectionOpened
 from jackfield.service import Replier
 from jackfield.services.answering import Answerer, answering, checked_delay
 from jackfield.services.echo import same
-from tests.unit.live import Live
+from tests.live import Live
 
 
 def test_without_options_it_is_answered_straight_from_the_read() -> None:

@@ -4,7 +4,7 @@ import pickle
 
 from jackfield import framing
 from jackfield.service import find
-from tests.unit.live import Live
+from tests.live import Live
 
 
 def test_bytes_come_back_as_they_went() -> None:

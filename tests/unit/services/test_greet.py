@@ -9,7 +9,7 @@ from jackfield.errors import ConfigurationError
 from jackfield.events import ConnectionEnded, HandlerFailed
 from jackfield.service import find
 from jackfield.services.greet import MOST_NAME, greeting
-from tests.unit.live import Live
+from tests.live import Live
 
 
 @pytest.mark.parametrize("word", ["quit", "exit", "q", "Q"])

@@ -12,7 +12,7 @@ from jackfield.limits import Limits
 from jackfield.server import ModelName
 from jackfield.service import find
 from jackfield.services.room import MOST_TEXT
-from tests.unit.live import SEVERAL, Live, Peer
+from tests.live import SEVERAL, Live, Peer
 
 
 def name_of(peer: Peer) -> str:

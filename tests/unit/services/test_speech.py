@@ -7,7 +7,7 @@ import pytest
 from jackfield import Connection, Server, Service, connect, framing
 from jackfield.errors import ConfigurationError
 from jackfield.services.speech import Speech, is_leaving, plain
-from tests.unit.live import in_loop
+from tests.live import in_loop
 
 
 @pytest.mark.parametrize(

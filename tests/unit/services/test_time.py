@@ -10,7 +10,7 @@ import pytest
 from jackfield.errors import ConfigurationError
 from jackfield.service import find
 from jackfield.services.time import daytime, seconds
-from tests.unit.live import Live
+from tests.live import Live
 
 
 def test_the_line_of_rfc_867() -> None:

@@ -8,7 +8,7 @@ import pytest
 from jackfield import framing
 from jackfield.service import find
 from jackfield.services.upper import Upper
-from tests.unit.live import Live
+from tests.live import Live
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ PING = 5.0
 ASK_AGAIN = 1.0
 GONE = 20.0
 LINGER = 2.0
-LEAVING = 5.0
+LEAVING = 10.0
 """Seconds without a sign of the peer after which one who leaves waits no longer."""
 
 MOST_LEAVING = GRACE + LEAVING

@@ -11,7 +11,7 @@ from jackfield.errors import ConfigurationError
 from jackfield.service import find
 from jackfield.services.menu import LANGUAGES, Guide, Visit
 from jackfield.services.menu.file import Menu
-from tests.unit.live import Live
+from tests.live import Live
 
 SMALL = """
 title = "Today"

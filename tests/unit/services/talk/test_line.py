@@ -18,7 +18,7 @@ from jackfield.services.talk import wire
 from jackfield.services.talk.conversation import is_leaving
 from jackfield.services.talk.events import Event, Heard, Met, PeerGone, PeerLeft, TakenForPlain
 from jackfield.services.talk.line import REMEMBERED, Line
-from tests.unit.live import PATIENCE, in_loop
+from tests.live import PATIENCE, in_loop
 
 OUTBOX = 16 * 1024
 """Bytes, so that a test need not send many."""

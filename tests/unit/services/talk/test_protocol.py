@@ -193,7 +193,7 @@ def test_the_oldest_line_is_sent_again_ever_later() -> None:
         protocol.receive(frame(wire.ASK), now)  # it is there
         protocol.tick(now)
         assert ("L", 1, 0, "one") in sent(protocol)
-    assert pauses == [0.5, 1.0, 2.0, 4.0, LONGEST_PATIENCE, LONGEST_PATIENCE]
+    assert pauses == [0.5, 1.0, *[LONGEST_PATIENCE] * 4]
 
 
 def test_the_time_to_send_again_is_learned_from_answers() -> None:

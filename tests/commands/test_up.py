@@ -16,8 +16,8 @@ from jackfield.cli import up
 from jackfield.cli.main import run
 from jackfield.endpoints import parse
 from jackfield.net import files
-from tests.unit.cli.people import AtTerminal, Piped
-from tests.unit.live import Peer
+from tests.commands.people import AtTerminal, Piped
+from tests.live import Peer
 
 pytestmark = pytest.mark.xdist_group("up")  # it takes fixed ports
 

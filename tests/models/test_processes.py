@@ -32,9 +32,9 @@ from jackfield.models.processes import AHEAD, ProcessesModel
 from jackfield.net import handing
 from jackfield.server import Server
 from jackfield.service import Service
-from tests.unit import handlers
-from tests.unit.conftest import Certificates
-from tests.unit.live import (
+from tests import handlers
+from tests.certificates import Certificates
+from tests.live import (
     PATIENCE,
     Live,
     Peer,

@@ -16,9 +16,9 @@ from typing import Self
 import pytest
 
 from jackfield.cli.main import run
-from tests.unit.cli.people import AtTerminal, Piped
-from tests.unit.conftest import Certificates
-from tests.unit.live import PATIENCE
+from tests.certificates import Certificates
+from tests.commands.people import AtTerminal, Piped
+from tests.live import PATIENCE
 
 WAITING = re.compile(r"waiting at (\S+); Ctrl-D ends that")
 

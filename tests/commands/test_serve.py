@@ -15,9 +15,9 @@ import pytest
 
 from jackfield.cli.main import run
 from jackfield.endpoints import parse
-from tests.unit.cli.people import AtTerminal, Piped, environment
-from tests.unit.conftest import Certificates
-from tests.unit.live import PATIENCE, Peer
+from tests.certificates import Certificates
+from tests.commands.people import AtTerminal, Piped, environment
+from tests.live import PATIENCE, Peer
 
 TCP = "tcp://127.0.0.1:0"
 

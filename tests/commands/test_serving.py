@@ -18,7 +18,7 @@ from jackfield.events import Draining, Event, Events, Listening, Stopped, Warned
 from jackfield.server import ModelName, Server
 from jackfield.service import find
 from jackfield.serving import run_until_signal
-from tests.unit.live import ALL, PATIENCE
+from tests.live import ALL, PATIENCE
 
 
 def signalled(number: int, **options: Any) -> list[Event]:

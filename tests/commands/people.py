@@ -17,7 +17,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from tests.unit.live import PATIENCE
+from tests.live import PATIENCE
 
 COMMAND = (sys.executable, "-m", "jackfield")
 

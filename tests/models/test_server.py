@@ -43,9 +43,9 @@ from jackfield.net.crossing import BlockingConnection
 from jackfield.rooms import Room
 from jackfield.server import ModelName, Server
 from jackfield.service import Service
-from tests.unit import handlers
-from tests.unit.conftest import Certificates
-from tests.unit.live import (
+from tests import handlers
+from tests.certificates import Certificates
+from tests.live import (
     ALL,
     PATIENCE,
     SEVERAL,

@@ -15,9 +15,9 @@ import pytest
 
 from jackfield.cli.main import run
 from jackfield.service import find
-from tests.unit.cli.people import COMMAND, AtTerminal, Piped
-from tests.unit.conftest import Certificates
-from tests.unit.live import PATIENCE, Live
+from tests.certificates import Certificates
+from tests.commands.people import COMMAND, AtTerminal, Piped
+from tests.live import PATIENCE, Live
 
 
 @pytest.fixture(scope="module")

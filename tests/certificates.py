@@ -1,10 +1,10 @@
-"""What tests of several modules need: certificates for one session."""
+"""Certificates for one run of the tests."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
-import pytest
 import trustme
 
 
@@ -21,9 +21,8 @@ class Certificates:
         return f"{scheme_and_host}?cert={self.cert}&key={self.key}"
 
 
-@pytest.fixture(scope="session")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    folder = tmp_path_factory.mktemp("certificates")
+def make(folder: Path) -> Certificates:
+    """Make them in a folder."""
     authority = trustme.CA()
     ours = authority.issue_cert("127.0.0.1", "localhost", "::1")
     paths = [str(folder / name) for name in ("ca.pem", "cert.pem", "key.pem")]
