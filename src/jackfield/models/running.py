@@ -16,6 +16,7 @@ import asyncio
 import threading
 import traceback
 from collections.abc import Awaitable, Callable
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -180,9 +181,9 @@ async def _bridged(handler: Callable[[Any], Awaitable[None]], conn: Connection[A
 
 
 class Reply:
-    """A `Service.reply()` run straight from the read, with no task."""
+    """A `Service.reply()` run straight from the read, with no task, in a context of its own."""
 
-    __slots__ = ("_conn", "_done", "_finished", "_fn", "_serving")
+    __slots__ = ("_conn", "_context", "_done", "_finished", "_fn", "_serving")
 
     def __init__(self, serving: Serving, conn: Connection[Any], done: Done) -> None:
         self._serving = serving
@@ -190,11 +191,14 @@ class Reply:
         self._done = done
         self._finished = False
         self._fn = cast("Replier[Any]", serving.service.handler).fn
+        self._context = copy_context()
 
     def take(self, messages: list[Any]) -> None:
         """Answer messages in order, in one write."""
-        if self._finished:
-            return
+        if not self._finished:
+            self._context.run(self._answer, messages)
+
+    def _answer(self, messages: list[Any]) -> None:
         fn = self._fn
         replies: list[Any] = []
         error: BaseException | None = None

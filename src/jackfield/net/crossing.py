@@ -27,6 +27,7 @@ from jackfield.errors import ConnectionClosed, EndOfStream, PeerLost, ReceiveTim
 from jackfield.framing.base import Framing
 from jackfield.net.connection import CHUNK, Connection
 from jackfield.net.described import Described
+from jackfield.net.ioloop import DONE
 
 M = TypeVar("M")
 N = TypeVar("N")
@@ -299,8 +300,6 @@ class BridgedConnection(_Crossing[M]):
     def __init__(self, core: Connection[M]) -> None:
         super().__init__(core)
         self._loop = asyncio.get_running_loop()
-        self._done: asyncio.Future[None] = self._loop.create_future()
-        self._done.set_result(None)
 
     async def __aiter__(self) -> AsyncIterator[M]:
         """Give message after message, until the peer ends its side or is lost."""
@@ -348,7 +347,7 @@ class BridgedConnection(_Crossing[M]):
         """As `Connection.send()`."""
         if self._put([self._encoded(message)]):
             return self._result_of(self._core.drained())
-        return self._done
+        return DONE
 
     async def send_many(self, messages: Iterable[M]) -> None:
         """As `Connection.send_many()`."""

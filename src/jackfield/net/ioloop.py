@@ -14,6 +14,8 @@ from collections.abc import Awaitable, Callable, Generator
 from socket import socket
 from typing import Protocol, TypeVar, TypeVarTuple, cast
 
+from jackfield.net.polling import Poller, new_poller
+
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
@@ -59,7 +61,7 @@ class IOLoop:
     task switch and it is never cancelled, since it is over.
     """
 
-    __slots__ = ("_dirty", "call_soon", "create_future", "done", "loop", "thread")
+    __slots__ = ("_dirty", "_poller", "call_soon", "create_future", "done", "loop", "thread")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
@@ -69,6 +71,7 @@ class IOLoop:
         self.done: asyncio.Future[None] = loop.create_future()
         self.done.set_result(None)
         self._dirty: list[Flushable] = []
+        self._poller: Poller | None = None
 
     def flush_soon(self, connection: Flushable) -> None:
         """Have `connection.flush()` called once this turn of the loop is over."""
@@ -82,31 +85,36 @@ class IOLoop:
         for connection in dirty:
             connection.flush()
 
+    def _watching(self) -> Poller:
+        if self._poller is None:
+            self._poller = new_poller(self.loop)
+        return self._poller
+
     def watch_read(self, sock: socket, call: Callable[[], None]) -> None:
         """Have `call()` called whenever `sock` can be read."""
         if sock.fileno() >= 0:
-            self.loop.add_reader(sock.fileno(), call)
+            self._watching().set_reader(sock.fileno(), call)
         else:
             _memory(sock).watch_read(self, call)
 
     def watch_write(self, sock: socket, call: Callable[[], None]) -> None:
         """Have `call()` called whenever `sock` can be written."""
         if sock.fileno() >= 0:
-            self.loop.add_writer(sock.fileno(), call)
+            self._watching().set_writer(sock.fileno(), call)
         else:
             _memory(sock).watch_write(self, call)
 
     def unwatch_read(self, sock: socket) -> None:
         """End `watch_read()`."""
         if sock.fileno() >= 0:
-            self.loop.remove_reader(sock.fileno())
+            self._watching().set_reader(sock.fileno(), None)
         else:
             _memory(sock).watch_read(self, None)
 
     def unwatch_write(self, sock: socket) -> None:
         """End `watch_write()`."""
         if sock.fileno() >= 0:
-            self.loop.remove_writer(sock.fileno())
+            self._watching().set_writer(sock.fileno(), None)
         else:
             _memory(sock).watch_write(self, None)
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextvars import ContextVar
 
 import pytest
 
@@ -43,6 +44,23 @@ def test_a_handler_that_waits_does_not_keep_others_waiting() -> None:
         waits.send("wait")
         assert other.ask("echo hello") == "hello"
         live.stop(0)
+
+
+def test_a_reply_has_a_context_for_each_connection() -> None:
+    last: ContextVar[str] = ContextVar("last", default="nothing")
+
+    def reply(line: str) -> str:
+        before = last.get()
+        last.set(line)
+        return before
+
+    with (
+        Live(Service.reply("last", reply, lines()), TCP) as live,
+        live.connect() as one,
+        live.connect() as other,
+    ):
+        assert [one.ask("1"), other.ask("2"), one.ask("3")] == ["nothing", "nothing", "1"]
+        assert live.call(last.get) == "nothing"
 
 
 def test_a_reply_is_made_straight_from_the_read_with_no_task() -> None:

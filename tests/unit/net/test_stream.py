@@ -21,6 +21,7 @@ from jackfield.framing.length_prefixed import length_prefixed
 from jackfield.framing.raw import Raw
 from jackfield.limits import Limits
 from jackfield.net.connection import Connection
+from jackfield.net.ioloop import new_event_loop
 from jackfield.net.stream import READ, SLICE
 from jackfield.server import Server
 from jackfield.service import Service
@@ -191,6 +192,26 @@ def test_short_writes_keep_the_order(wires: Wires, face: FaceName) -> None:
         expected += b"line %d\n" % number
     wire.conn.begin("close")
     assert rest(wire.peer) == expected
+
+
+@pytest.mark.parametrize("factory", [new_event_loop, asyncio.SelectorEventLoop])
+@pytest.mark.parametrize("count", [2, 50_000])
+def test_all_that_came_right_before_a_reset_is_received_and_the_loss_is_seen(
+    wires: Wires, face: FaceName, factory: Any, count: int
+) -> None:
+    """Data and reset come in one event, to a loop that had no time to look in between."""
+    wire = wires.open("tcp", face, io=wires.loop(factory))
+    taking = wire.conn.begin_take(count + 1)
+    until(lambda: wire.core._waiter is not None)
+
+    def at_once(_: object) -> None:
+        wire.peer.send(b"x\n" * count)
+        wire.peer.reset()
+
+    wire.call(at_once)
+    assert len(taking.result(20)) == count
+    with pytest.raises(PeerLost, match="ECONNRESET"):
+        wire.conn.receive()
 
 
 RESETS = [ConnectionResetError(errno.ECONNRESET, ""), TimeoutError(errno.ETIMEDOUT, "")]

@@ -541,6 +541,8 @@ def test_another_failure_is_told_in_openssls_words(certificates: Certificates) -
 
 def test_what_was_agreed_can_be_asked(wires: Wires, version: str, accepted: bool) -> None:
     wire = wires.open("tls", accepted=accepted)
+    wire.peer.send(b"x\n")
+    wire.conn.receive()  # by now the handshake is over on this side, too
     details = wire.core.tls
     assert details.version == f"TLSv{version}"
     assert details.cipher
