@@ -134,6 +134,8 @@ class Server(Generic[M]):
         for listener in self._listeners:
             listener.open()
             self.events.emit(Listening(listener.endpoint))
+        self._model.on_room = self._make_room
+        self._is_full()
 
     async def _bind(self, endpoint: Endpoint) -> list[Bound]:
         """Bind; a name is looked up in a thread, since that may take long."""
@@ -241,8 +243,7 @@ class Server(Generic[M]):
     def _accept_session(self, session: Session) -> bool:
         """Take a new datagram peer: False when it has to wait for a handler."""
         counted = not self._model.one_at_a_time
-        capacity = self._model.capacity
-        if counted and capacity is not None and self._handlers >= capacity:
+        if counted and self._is_full():
             return False
         number = next(self._numbers)
         if counted:
@@ -296,24 +297,34 @@ class Server(Generic[M]):
 
     def _begin_handler(self) -> None:
         self._handlers += 1
-        capacity = self._model.capacity
-        if capacity is not None and self._handlers >= capacity:
-            self._full = True
-            for listener in self._listeners:
-                if not isinstance(listener, DatagramListener):
-                    listener.suspend()
+        self._is_full()
+
+    def _is_full(self) -> bool:
+        """Whether no handler could begin now; then nobody is accepted until one can."""
+        if self._model.has_room(self._handlers):
+            return False
+        self._full = True
+        for listener in self._listeners:
+            if not isinstance(listener, DatagramListener):
+                listener.suspend()
+        return True
+
+    def _make_room(self) -> None:
+        """Accept again, if there is room for those who wait."""
+        if not self._full or self._stopping or not self._model.has_room(self._handlers):
+            return
+        self._full = False
+        for listener in self._listeners:
+            if isinstance(listener, DatagramListener):
+                listener.next()
+            else:
+                listener.resume()
+            if self._full:  # a datagram that waited has taken the place
+                break
 
     def _handler_done(self) -> None:
         self._handlers -= 1
-        if self._full and not self._stopping:
-            self._full = False
-            for listener in self._listeners:
-                if isinstance(listener, DatagramListener):
-                    listener.next()
-                else:
-                    listener.resume()
-                if self._full:  # a datagram that waited has taken the place
-                    break
+        self._make_room()
         self._see_if_quiet()
 
     def _child_done(self, source: str) -> Any:

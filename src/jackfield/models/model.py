@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from jackfield.endpoints import Endpoint
@@ -14,6 +15,7 @@ class Model:
     """Where handlers run.
 
     capacity: handlers at a time; None when it has no bound of its own.
+    on_room: called in the loop when there is room for another handler of which nobody knows.
     takes_sockets: whether it wants accepted sockets rather than connections.
     one_at_a_time: whether datagrams are answered one after another.
     """
@@ -24,6 +26,11 @@ class Model:
 
     def __init__(self, serving: Serving) -> None:
         self.serving = serving
+        self.on_room: Callable[[], None] = _nothing
+
+    def has_room(self, running: int) -> bool:
+        """Whether another handler could begin now beside so many that run."""
+        return self.capacity is None or running < self.capacity
 
     @property
     def capacity(self) -> int | None:
@@ -63,3 +70,7 @@ class Model:
 
     async def stop(self) -> None:
         """All handlers are done or cut: free what `start()` took."""
+
+
+def _nothing() -> None:
+    """There is nothing to do."""

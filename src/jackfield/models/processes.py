@@ -87,6 +87,11 @@ class ProcessesModel(Model):
     def capacity(self) -> int | None:
         return self.serving.limits.processes
 
+    def has_room(self, running: int) -> bool:
+        """Only with a child at hand: what is accepted earlier holds a descriptor meanwhile."""
+        begun = sum(process.work is not None for process in self._processes.values())
+        return running < min(self.capacity or 0, begun + len(self._idle))
+
     def _works(self) -> Iterator[Work]:
         """Give the work there is, begun or not, that only this model knows of."""
         begun = [process.work for process in self._processes.values()]
@@ -208,7 +213,11 @@ class ProcessesModel(Model):
             text = "no descriptor is left for another process (see ulimit -n); trying again"
             self.serving.events.emit(Warned(text))
         self._pause_longer()
-        self._again = self.serving.io.loop.call_later(self._pause, self._ask_again)
+        self._ask_later(self._pause)
+
+    def _ask_later(self, pause: float) -> None:
+        if self._again is None and not self._stopping:
+            self._again = self.serving.io.loop.call_later(pause, self._ask_again)
 
     def _ask_again(self) -> None:
         self._again = None
@@ -219,6 +228,7 @@ class ProcessesModel(Model):
         self._processes[process.pid] = process
         if not self._waiting:
             self._idle.append(process)
+            self.on_room()
         elif process.take_up(self._waiting[0]):
             self._waiting.popleft()
             if self._stopping:
@@ -252,6 +262,7 @@ class ProcessesModel(Model):
         self._processes.pop(process.pid, None)
         if process in self._idle:
             self._idle.remove(process)
+            self._ask_later(FIRST_PAUSE)
         for room in [name for name, members in self._rooms.items() if process in members]:
             self.leave(process, room)
 

@@ -50,7 +50,7 @@ def new_poller(loop: AbstractEventLoop) -> Poller:
     return LoopPoller(loop)
 
 
-class EpollPoller:
+class EpollPoller(Poller):
     """One epoll for all descriptors of one loop."""
 
     def __init__(self, loop: AbstractEventLoop) -> None:
@@ -102,7 +102,7 @@ class EpollPoller:
                 self._loop.call_exception_handler({"message": message, "exception": error})
 
 
-class LoopPoller:
+class LoopPoller(Poller):
     """The loop's own watching."""
 
     def __init__(self, loop: AbstractEventLoop) -> None:

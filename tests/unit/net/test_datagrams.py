@@ -453,6 +453,7 @@ def test_sending_waits_for_one_that_lags(model: ModelName) -> None:
     service = handlers.lines_of(handlers.chatter)
     with Live(service, DGRAM, model=model, limits=limits) as live, live.connect() as peer:
         peer.send("go")
+        live.await_event(ConnectionOpened)
         session = live.call(lambda: next(iter(live.server._live.values())))
         until(lambda: session.unsent > 1000)
         for number in range(100):
