@@ -15,7 +15,7 @@ from hypothesis import settings
 from tests import certificates as module
 from tests.certificates import Certificates
 
-settings.register_profile("fast", max_examples=25, deadline=None)
+settings.register_profile("fast", max_examples=20, deadline=None)
 settings.register_profile("proof", max_examples=2000, deadline=None)
 settings.load_profile("proof" if os.environ.get("JACKFIELD_PROOF") == "1" else "fast")
 

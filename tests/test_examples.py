@@ -1,22 +1,27 @@
-"""Every file in examples/ runs, and ends by itself."""
+"""Every file in examples/ runs, ends by itself, and prints what the pages say it prints."""
 
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+from tests.test_docs import PROGRAMS, ROOT
+
+EXAMPLES = ROOT / "examples"
 
 SECONDS = 30
 """The longest an example may take."""
 
 
-def complaints(example: Path) -> list[str]:
+def complaints(example: Path, printed: str = "") -> list[str]:
     """Run an example with no arguments and nothing to read; give what breaks the convention.
+
+    printed: what it is to print, where a page shows it.
 
     The convention (CONTRIBUTING.md): a docstring; exit status 0, by itself, within SECONDS; nothing
     on standard error, warnings (a socket left open, a task never awaited) included.
@@ -30,6 +35,8 @@ def complaints(example: Path) -> list[str]:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
+            encoding="utf-8",
+            env={**os.environ, "PYTHONUTF8": "1"},
             timeout=SECONDS,
             check=False,
         )
@@ -39,6 +46,8 @@ def complaints(example: Path) -> list[str]:
         wrong.append(f"ends with status {done.returncode}:\n{done.stderr}")
     elif done.stderr:
         wrong.append(f"complains:\n{done.stderr}")
+    elif printed and done.stdout != printed:
+        wrong.append(f"prints what no page says:\n{done.stdout}")
     return wrong
 
 
@@ -50,7 +59,10 @@ def complaints(example: Path) -> list[str]:
     ],
 )
 def test_the_example_runs(example: Path) -> None:
-    assert complaints(example) == []
+    command = f"python {example.relative_to(ROOT)}"
+    shown = {typed.output for typed in PROGRAMS if typed.command == command and typed.output}
+    assert len(shown) <= 1, "two pages say different things"
+    assert complaints(example, *shown) == []
 
 
 @pytest.mark.parametrize(
@@ -61,6 +73,7 @@ def test_the_example_runs(example: Path) -> None:
         ("'A story.'\nimport sys; print('oh', file=sys.stderr)", "complains:\noh"),
         ("'A story.'\nimport socket; socket.socket()", "ResourceWarning"),
         ("'A story.'\nassert input()", "EOFError"),
+        ("'A story.'\nprint('another')", "prints what no page says:\nanother"),
     ],
 )
 def test_an_example_against_the_convention_is_caught(
@@ -68,7 +81,7 @@ def test_an_example_against_the_convention_is_caught(
 ) -> None:
     example = tmp_path / "example.py"
     example.write_text(text, encoding="utf-8")
-    assert complaint in "".join(complaints(example))
+    assert complaint in "".join(complaints(example, "this"))
 
 
 def test_an_example_that_does_not_end_is_caught(

@@ -394,7 +394,7 @@ def test_a_long_message_costs_the_same_a_byte_when_it_comes_byte_by_byte(
 
 @each_long
 @given(sizes=st.lists(st.integers(1, 5000), min_size=1, max_size=20))
-@settings(max_examples=10)
+@settings(max_examples=settings().max_examples // 5)  # each is a long one
 def test_a_long_message_costs_the_same_a_byte_however_it_comes(name: str, sizes: list[int]) -> None:
     """The bytes looked at and copied are linear in the bytes fed, whatever the chunks."""
     one, messages = LONG_ONES[name]
@@ -406,6 +406,6 @@ def test_many_short_messages_cost_the_same_a_byte() -> None:
     """Many messages in a feed cost no more a byte than one, with a long one cut among them."""
     messages = ["x" * 20_000, *["y"] * 2000, "z" * 20_000, *[""] * 2000]
 
-    for size in (1, 3, 1000, 4096, 100_000):
+    for size in (1, 1000, 100_000):
         assert cost(framing.lines(), messages, itertools.repeat(size)) < 5
         assert cost(framing.lines("hz"), messages, itertools.repeat(size)) < 5
