@@ -90,6 +90,7 @@ COMMANDS: dict[str, Callable[[Any, str], str]] = {
     "thread": _thread,
     "peer": lambda conn, _: str(conn.peer),
     "local": lambda conn, _: str(conn.local),
+    "option": lambda conn, rest: str(conn.socket_option(*map(int, rest.split()))),
     "echo": lambda _, rest: rest,
     "fail": _fail,
     "leave": _done(lambda _, rest: sys.exit(rest)),

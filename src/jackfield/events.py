@@ -68,11 +68,15 @@ class MessageSent(Event):
 
 @dataclass(frozen=True, slots=True)
 class Refused(Event):
-    """A peer was turned away, and was told `reason` where the framing can carry it."""
+    """A peer was turned away, and was told `reason` where the framing can carry it.
+
+    limit: the field of `Limits` that it has passed; empty when it was something else.
+    """
 
     endpoint: Endpoint
     peer: str
     reason: str
+    limit: str = ""
 
 
 @dataclass(frozen=True, slots=True)

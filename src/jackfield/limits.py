@@ -5,7 +5,8 @@ Sizes are in bytes, times in seconds. The bound on one message belongs to its fr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,8 @@ class Limits:
     """Connections in total. Past it a new one is told so and closed."""
 
     connections_per_source: int = 256
-    """Connections from one address: lets a class of forty behind one router in, several each."""
+    """Connections from one IPv4 address or IPv6 /64: a class of forty behind one router, several
+    each."""
 
     threads: int = 256
     """Handler threads. Past it connections wait in the listen queue; 18 KB and a stack each."""
@@ -26,6 +28,21 @@ class Limits:
 
     handshake: float = 10.0
     """Seconds for the TLS handshake."""
+
+    first_message: float = 60.0
+    """Seconds for the first message: people type it, programs are far below that."""
+
+    idle: float = 600.0
+    """Seconds without a byte either way while a message is waited for: people think."""
+
+    message_time: float = 30.0
+    """Seconds in which a message that has begun is whole; `message_rate` gives long ones more."""
+
+    message_rate: int = 1024
+    """Bytes a second, at which a long message may take as long as it likes: a slow modem's."""
+
+    write_time: float = 30.0
+    """Seconds that a peer may take nothing of what waits for it."""
 
     outbox: int = 256 * 1024
     """Bytes that may wait for a slow peer to whom rooms and `post()` send."""
@@ -53,3 +70,13 @@ class Limits:
 
 
 DEFAULT = Limits()
+
+NAMES = frozenset(field.name for field in fields(Limits))
+"""What limits are called, in events and counters too."""
+
+
+class Passed(NamedTuple):
+    """A limit that a peer has passed, by the name of its field, and what to say of it."""
+
+    limit: str
+    reason: str

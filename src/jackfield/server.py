@@ -32,17 +32,18 @@ from jackfield.events import (
 )
 from jackfield.framing.base import Framing
 from jackfield.framing.raw import Raw
-from jackfield.limits import Limits
+from jackfield.limits import Limits, Passed
 from jackfield.models.asyncio import AsyncioModel
 from jackfield.models.inline import InlineModel
 from jackfield.models.model import Model
 from jackfield.models.processes import ProcessesModel
 from jackfield.models.running import Serving
 from jackfield.models.threads import ThreadsModel
-from jackfield.net import details, memory
+from jackfield.net import details, memory, options
 from jackfield.net.binding import Bound, bind, unlink_own
 from jackfield.net.connection import Connection
 from jackfield.net.datagrams import DatagramListener, Session
+from jackfield.net.deadlines import Deadlines, end_late
 from jackfield.net.details import is_address
 from jackfield.net.handing import Socket
 from jackfield.net.ioloop import IOLoop, current
@@ -114,6 +115,7 @@ class Server(Generic[M]):
         self._io: IOLoop = current()
         self._serving = Serving(self.service, self._framing, self._io, self.events, self.limits)
         self._model = self._model_class(self._serving)
+        self._deadlines = Deadlines(self._io, self.limits, self._late, silent=self.service.silent)
         self._when_done = self._handler_done  # one for all: each look makes another
         self._stopping = False
         try:
@@ -161,9 +163,11 @@ class Server(Generic[M]):
             return
         context = None
         if endpoint.transport is Transport.TLS:
-            options = wanted.options
-            context = server_context(options.cert or "", options.key or "", options.ca or "")
+            files = wanted.options
+            context = server_context(files.cert or "", files.key or "", files.ca or "")
         self._plans[endpoint] = Plan(io, self._framing, self.limits, context)
+        if self.service.silent:
+            options.keep_alive(bound.sock, endpoint)
         self._listeners.append(Listener(io, bound.sock, endpoint, self.events, self._accept))
 
     def _listen_in_memory(self, endpoint: Endpoint) -> None:
@@ -186,11 +190,11 @@ class Server(Generic[M]):
         """Take an accepted socket: to the model, or turned away."""
         plan = self._plans[endpoint]
         source = details.source_of(address)
-        reason = self._refusal(source)
-        if reason:
+        passed = self._refusal(source)
+        if passed is not None:
             conn = make_connection(plan, sock, endpoint, address, accepted=True)
-            self.events.emit(Refused(endpoint, str(conn.peer), reason))
-            self._turn_away(plan, conn, reason)
+            self.events.emit(Refused(endpoint, str(conn.peer), passed.reason, passed.limit))
+            self._turn_away(plan, conn, passed.reason)
             return
         number = next(self._numbers)
         if source:
@@ -204,19 +208,28 @@ class Server(Generic[M]):
         self._keep(conn, number)
         if plan.context is None:
             begin(plan, conn, _nothing)
-            self._model.attend(conn, self._when_done)
+            self._attend(conn)
         else:
             begin(plan, conn, lambda error: self._ready(conn, error))
 
     def _ready(self, conn: Connection[Any], error: JackfieldError | None) -> None:
         """The TLS handshake is over, well or not."""
         if error is None:
-            self._model.attend(conn, self._when_done)
+            self._attend(conn)
             return
         self.events.emit(Refused(conn.local, str(conn.peer), str(error)))
         conn.reason = str(error)
         conn.close_soon()
         self._handler_done()
+
+    def _attend(self, conn: Connection[Any]) -> None:
+        self._deadlines.watch(conn)
+        self._model.attend(conn, self._when_done)
+
+    def _late(self, conn: Connection[Any], passed: Passed) -> None:
+        """A peer keeps somebody waiting for too long."""
+        self.events.emit(Refused(conn.local, str(conn.peer), passed.reason, passed.limit))
+        end_late(conn, passed)
 
     def _turn_away(self, plan: Plan, conn: Connection[Any], reason: str) -> None:
         """Tell a peer why it is not served, where that takes no handshake."""
@@ -232,13 +245,13 @@ class Server(Generic[M]):
         self._refused.discard(conn)
         self._see_if_quiet()
 
-    def _refusal(self, source: str) -> str:
-        """Why a new connection cannot be taken; empty when it can."""
+    def _refusal(self, source: str) -> Passed | None:
+        """Why a new connection cannot be taken; None when it can."""
         if self.connections >= self.limits.connections:
-            return "the server is full; try again later"
+            return Passed("connections", "the server is full; try again later")
         if source and self._sources.get(source, 0) >= self.limits.connections_per_source:
-            return "too many connections from your address"
-        return ""
+            return Passed("connections_per_source", "too many connections from your address")
+        return None
 
     def _accept_session(self, session: Session) -> bool:
         """Take a new datagram peer: False when it has to wait for a handler."""
@@ -267,6 +280,7 @@ class Server(Generic[M]):
     def forget(self, conn: Connection[Any]) -> None:
         """A connection is over: the connection itself says so."""
         del self._live[conn.number]
+        self._deadlines.forget(conn)
         source = conn.source
         if not conn.keeps_boundaries or conn.transport is Transport.UNIX_SEQPACKET:
             self._forget_source(source)

@@ -46,6 +46,8 @@ class Service(Generic[M]):
     framing: how its bytes are cut into messages.
     limits: its defaults; a server may be given others.
     joins_rooms: whether connections hear each other, so that there must be room for several.
+    silent: whether peers may listen in silence, as in a room: keep-alive then stands in for the
+    deadlines of the first message and of idleness.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Service(Generic[M]):
     framing: Framing[M] = field(default_factory=_raw)
     limits: Limits = DEFAULT
     joins_rooms: bool = False
+    silent: bool = False
 
     @staticmethod
     def reply(

@@ -251,6 +251,11 @@ class Decoder(Generic[M]):
             self.attention = True
         return start
 
+    @property
+    def unfinished(self) -> int:
+        """Bytes at hand of a message whose rest has not come."""
+        return len(self._buffer) - self._end if self._partial else 0
+
     def finish(self) -> None:
         """Take the end of the stream: inside a message, that is an IncompleteMessage in `error`."""
         left = len(self._buffer) - self._end

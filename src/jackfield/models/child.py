@@ -14,16 +14,18 @@ import signal
 import ssl
 import sys
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import Any, NoReturn
 
 from jackfield.endpoints import Endpoint, Transport
 from jackfield.errors import ConfigurationError, JackfieldError, LocalProtocolError
 from jackfield.events import Event, Events, HandlerFailed, MessageReceived, MessageSent, Refused
 from jackfield.framing.raw import Raw
+from jackfield.limits import Passed
 from jackfield.models import spec
 from jackfield.models.running import Serving, Tasks, start_thread
 from jackfield.net.connection import Connection
+from jackfield.net.deadlines import Deadlines, end_late
 from jackfield.net.handing import Socket, take
 from jackfield.net.ioloop import current, new_event_loop
 from jackfield.net.opening import begin, make_connection
@@ -130,7 +132,14 @@ class Child:
             conn.reason = str(error)
             conn.close_soon()
             self._done()
-        elif serving.service.is_async:
+            return
+        if not conn.local.is_datagram:  # whose session has deadlines of its own, in the server
+            deadlines = Deadlines(
+                self._io, serving.limits, partial(_late, serving), silent=serving.service.silent
+            )
+            deadlines.watch(conn)
+            conn.call_when_over(partial(deadlines.forget, conn))
+        if serving.service.is_async:
             Tasks(serving).start(conn, self._done)
         else:
             start_thread(serving, conn, self._done)
@@ -146,6 +155,7 @@ class Child:
         """Send the parent an event it cannot see from where it is."""
         fields: dict[str, Any] = {"kind": type(event).__name__}
         if isinstance(event, Refused):
+            fields["limit"] = event.limit
             fields["reason"] = event.reason[:MOST_ERROR]
         elif isinstance(event, HandlerFailed):
             fields["error"] = event.error[:MOST_ERROR]
@@ -231,6 +241,11 @@ class Child:
         elif room.policy != "skip":
             reason = f"it says more in room {room.name!r} than can be passed on"
             self._io.run(self._conn.abort, reason)
+
+
+def _late(serving: Serving, conn: Connection[Any], passed: Passed) -> None:
+    serving.events.emit(Refused(conn.local, str(conn.peer), passed.reason, passed.limit))
+    end_late(conn, passed)
 
 
 def leave(status: int) -> NoReturn:

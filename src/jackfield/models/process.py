@@ -35,6 +35,7 @@ from jackfield.events import (
     Warned,
 )
 from jackfield.framing.raw import Raw
+from jackfield.limits import NAMES
 from jackfield.models import spec
 from jackfield.models.relay import Relay
 from jackfield.models.running import Done, Serving
@@ -183,7 +184,8 @@ class Process:
             return
         number, peer = work.job.number, work.peer
         if kind == "Refused":
-            emit(Refused(work.job.endpoint, peer, fields["reason"]))
+            limit = fields["limit"] if fields["limit"] in NAMES else ""
+            emit(Refused(work.job.endpoint, peer, fields["reason"], limit))
         elif kind == "HandlerFailed":
             emit(HandlerFailed(number, peer, fields["error"], fields["traceback"]))
         else:

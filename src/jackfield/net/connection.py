@@ -161,6 +161,11 @@ class Connection(Receiving[M]):
         """Bytes sent that the system has not taken yet."""
         raise NotImplementedError
 
+    @property
+    def is_blocked(self) -> bool:
+        """Whether the system takes nothing now of what waits to be sent."""
+        return self._blocked
+
     async def drained(self) -> None:
         """Wait until the peer has taken enough. Raises PeerLost or ConnectionClosed."""
         while self._blocked and self.unsent > self.limits.write_high // 4 and self.over is None:

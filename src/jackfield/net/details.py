@@ -5,12 +5,20 @@ from __future__ import annotations
 import errno
 import socket
 import struct
+import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
 from jackfield.endpoints import Endpoint, Transport
 from jackfield.errors import LocalProtocolError
+
+try:
+    import fcntl
+    import termios
+except ImportError:  # Windows has neither
+    fcntl = None  # type: ignore[assignment]
 
 _STATES = (
     "UNKNOWN",
@@ -154,6 +162,18 @@ def credentials(sock: socket.socket) -> Credentials | None:
         return None
     pid, uid, gid = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, option, 12))
     return Credentials(pid, uid, gid) if pid else None
+
+
+def queued(sock: socket.socket) -> int:
+    """Bytes that the system holds for the peer and the peer's has not taken: SIOCOUTQ of tcp(7).
+
+    0 where the system does not tell.
+    """
+    found = b""
+    if fcntl is not None:
+        with suppress(OSError, ValueError):  # it is none, or in memory
+            found = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4))
+    return int.from_bytes(found, sys.byteorder)
 
 
 def source_of(address: Any) -> str:

@@ -13,6 +13,9 @@ from jackfield.errors import ConfigurationError
 from jackfield.net.interfaces import interfaces
 from jackfield.net.oserrors import code
 
+KEEPALIVE = 30
+"""Seconds of silence after which a peer that may be silent is asked whether it is there."""
+
 PROBES = 3
 """Unanswered keep-alive probes after which a peer is lost."""
 
@@ -96,17 +99,34 @@ def _tcp(endpoint: Endpoint) -> Iterator[Setting]:
     if endpoint.options.nodelay is not False:
         yield "nodelay", socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
     silence = endpoint.options.keepalive
-    if silence is None:
-        return
+    if silence is not None:
+        yield from _keepalive(silence)
+
+
+def _keepalive(silence: int) -> Iterator[Setting]:
+    """Give what asks a silent peer whether it is there; 0 is never."""
     yield "keepalive", socket.SOL_SOCKET, socket.SO_KEEPALIVE, int(silence > 0)
-    if silence:
-        # Lost after about twice the silence, whatever the system's own pace (75 s on Linux).
-        for name, value in (
-            ("TCP_KEEPALIVE" if sys.platform == "darwin" else "TCP_KEEPIDLE", silence),
-            ("TCP_KEEPINTVL", max(1, silence // PROBES)),
-            ("TCP_KEEPCNT", PROBES),
-        ):
-            yield "keepalive", socket.IPPROTO_TCP, getattr(socket, name), value
+    if not silence:
+        return
+    # Lost after about twice the silence, whatever the system's own pace (75 s on Linux).
+    for name, value in (
+        ("TCP_KEEPALIVE" if sys.platform == "darwin" else "TCP_KEEPIDLE", silence),
+        ("TCP_KEEPINTVL", max(1, silence // PROBES)),
+        ("TCP_KEEPCNT", PROBES),
+    ):
+        yield "keepalive", socket.IPPROTO_TCP, getattr(socket, name), value
+    if sys.platform == "linux":  # there is no asking while something sent is not confirmed
+        yield "keepalive", socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 2000 * silence
+
+
+def keep_alive(sock: socket.socket, endpoint: Endpoint) -> None:
+    """Have silent peers of a listening socket asked whether they are there, if no option says how.
+
+    What is accepted inherits it.
+    """
+    if endpoint.transport in {Transport.TCP, Transport.TLS} and endpoint.options.keepalive is None:
+        for setting in _keepalive(KEEPALIVE):
+            _set(sock, endpoint, setting)
 
 
 def _udp(endpoint: Endpoint, *, six: bool) -> Iterator[Setting]:

@@ -160,6 +160,26 @@ class Receiving(Described[M]):
         """Give messages to `receiver` straight from the read, from now on."""
         self._receiver = receiver
 
+    # For deadlines.py
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether somebody waits for input, and there is none at hand."""
+        if self._receiver is not None:
+            return not self._held
+        waiter = self._waiter
+        return waiter is not None and not waiter.done() and not self.inbox
+
+    @property
+    def unfinished(self) -> int:
+        """Bytes at hand of a message whose rest has not come."""
+        return 0
+
+    @property
+    def awaits_chunk(self) -> bool:
+        """Whether it is a chunk that is waited for, and no message."""
+        return False
+
     # For a handler in another thread: see crossing.py
 
     @property

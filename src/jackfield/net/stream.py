@@ -292,6 +292,14 @@ class StreamConnection(WritingStream[M]):
         if self._waiter is not None:  # which has come already
             self._release()
 
+    @property
+    def unfinished(self) -> int:
+        return self._decoder.unfinished
+
+    @property
+    def awaits_chunk(self) -> bool:
+        return self._chunking
+
     async def receive_chunk(self, max_bytes: int = CHUNK) -> bytes:
         self.check_turn()
         self._uncut()

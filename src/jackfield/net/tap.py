@@ -89,6 +89,10 @@ class _TappedDecoder(Decoder[M], Generic[M]):
             self._tell(message)
         return messages
 
+    @property
+    def unfinished(self) -> int:
+        return self._inner.unfinished
+
     def finish(self) -> None:
         self._inner.finish()
         self.error = self._inner.error

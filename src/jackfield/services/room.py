@@ -27,7 +27,7 @@ def make(*, framing: Framing[Any] | None = None) -> Service[Any]:
     """
     framing = framing or lines()
     host = Host(Room("room"), Speech.of(framing, "room"))
-    return Service("room", host, framing, joins_rooms=True)
+    return Service("room", host, framing, joins_rooms=True, silent=True)
 
 
 @dataclass(frozen=True)

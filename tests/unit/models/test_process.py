@@ -109,13 +109,15 @@ async def test_what_it_tells_is_told_as_if_it_had_been_here() -> None:
     work, other = parent.work()
     parent.process.take_up(work)
     events = [
-        {"kind": "Refused", "reason": "no"},
+        {"kind": "Refused", "reason": "no", "limit": "idle"},
+        {"kind": "Refused", "reason": "no", "limit": "made up"},
         {"kind": "HandlerFailed", "error": "E", "traceback": "T"},
         {"kind": "MessageReceived", "bytes": "\xff"},
         {"kind": "MessageSent", "text": "你好"},
     ]
     await parent.say(*(spec.EVENT + json.dumps(event).encode() for event in events))
     assert parent.told == [
+        Refused(HERE, PEER, "no", "idle"),
         Refused(HERE, PEER, "no"),
         HandlerFailed(7, PEER, "E", "T"),
         MessageReceived(7, PEER, b"\xff"),

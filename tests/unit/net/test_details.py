@@ -195,3 +195,22 @@ def test_who_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
     with one, other:
         monkeypatch.delattr(socket, "SO_PEERCRED")
         assert details.credentials(one) is None
+
+
+def test_what_the_system_holds_for_a_peer_is_told() -> None:
+    one, other = socket.socketpair()
+    with one, other:
+        assert details.queued(one) == 0
+        one.send(b"x" * 1000)
+        assert details.queued(one) > 0
+        other.recv(2000)
+        assert details.queued(one) == 0
+    assert details.queued(one) == 0
+
+
+def test_where_it_does_not_tell_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(details, "fcntl", None)
+    one, other = socket.socketpair()
+    with one, other:
+        one.send(b"x")
+        assert details.queued(one) == 0
