@@ -36,8 +36,18 @@ ELSEWHERE = (
 )
 """What to call it, and where it stands: with its value in the source and its text below."""
 
-SECONDS = {"handshake", "session_idle", "linger_time", "drain", "TIMEOUT"}
-BYTES = {"outbox", "write_high", "linger_bytes", "DEFAULT_MAX_MESSAGE", "CHUNK"}
+SECONDS = {
+    "handshake",
+    "first_message",
+    "idle",
+    "message_time",
+    "write_time",
+    "session_idle",
+    "linger_time",
+    "drain",
+    "TIMEOUT",
+}
+BYTES = {"message_rate", "outbox", "write_high", "linger_bytes", "DEFAULT_MAX_MESSAGE", "CHUNK"}
 
 
 def limits_rows() -> list[tuple[str, str, str]]:
@@ -87,6 +97,8 @@ def texts_of(module: str, name: str) -> dict[str, str]:
 
 
 def _amount(name: str, default: object) -> str:
+    if default == ():
+        return "none"
     if name in SECONDS:
         return f"{default:g} s"
     if name in BYTES:

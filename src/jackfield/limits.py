@@ -8,10 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
+from jackfield.errors import ConfigurationError
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a server allows its peers. Every field can be set; none can be switched off."""
+    """What a server allows its peers. Every field can be set; none can be switched off.
+
+    Raises ConfigurationError for a number that is not above zero.
+    """
 
     connections: int = 10_000
     """Connections in total. Past it a new one is told so and closed."""
@@ -19,6 +24,12 @@ class Limits:
     connections_per_source: int = 256
     """Connections from one IPv4 address or IPv6 /64: a class of forty behind one router, several
     each."""
+
+    allow: tuple[str, ...] = ()
+    """Networks that alone may connect, such as "192.0.2.0/24"; empty: all. Others are told so."""
+
+    deny: tuple[str, ...] = ()
+    """Networks that may not connect, whatever `allow` says."""
 
     threads: int = 256
     """Handler threads. Past it connections wait in the listen queue; 18 KB and a stack each."""
@@ -53,6 +64,10 @@ class Limits:
     sessions: int = 4096
     """Datagram peers at a time. Past it a datagram from a new one is dropped and counted."""
 
+    datagrams_per_source: int = 10_000
+    """Datagrams a second from one source; past it they are dropped and counted. Far above what
+    people and most programs send."""
+
     session_idle: float = 60.0
     """Seconds without a datagram after which a peer's session ends."""
 
@@ -67,6 +82,14 @@ class Limits:
 
     drain: float = 5.0
     """Seconds that handlers are given to finish when a server stops."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, tuple) or value > 0:
+                continue
+            msg = f"the limit {field.name} is {value!r}; it can be large, but not off"
+            raise ConfigurationError(msg)
 
 
 DEFAULT = Limits()

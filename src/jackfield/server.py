@@ -40,6 +40,7 @@ from jackfield.models.processes import ProcessesModel
 from jackfield.models.running import Serving
 from jackfield.models.threads import ThreadsModel
 from jackfield.net import details, memory, options
+from jackfield.net.access import Access, host_of, source_of
 from jackfield.net.binding import Bound, bind, unlink_own
 from jackfield.net.connection import Connection
 from jackfield.net.datagrams import DatagramListener, Session
@@ -93,6 +94,7 @@ class Server(Generic[M]):
         self.service = service
         self.events = events or Events()
         self.limits = limits or service.limits
+        self._access = Access(self.limits.allow, self.limits.deny)
         self._framing = framing or service.framing
         self._wanted = [parse(e) if isinstance(e, str) else e for e in endpoints]
         self._model_class = MODELS[model]
@@ -152,11 +154,12 @@ class Server(Generic[M]):
             framing = Raw(UNIT) if self._model.takes_sockets else self._framing
             self._listeners.append(
                 DatagramListener(
-                    Plan(io, framing, self.limits),
+                    Plan(io, framing, self.limits, amplifies=self.service.amplifies),
                     bound.sock,
                     endpoint,
                     self.events,
                     self._accept_session,
+                    access=self._access,
                     one_at_a_time=self._model.one_at_a_time,
                 )
             )
@@ -189,8 +192,9 @@ class Server(Generic[M]):
     def _accept(self, endpoint: Endpoint, sock: Socket, address: Any) -> None:
         """Take an accepted socket: to the model, or turned away."""
         plan = self._plans[endpoint]
-        source = details.source_of(address)
-        passed = self._refusal(source)
+        host = host_of(address)
+        source = source_of(host)
+        passed = self._refusal(host, source)
         if passed is not None:
             conn = make_connection(plan, sock, endpoint, address, accepted=True)
             self.events.emit(Refused(endpoint, str(conn.peer), passed.reason, passed.limit))
@@ -245,8 +249,10 @@ class Server(Generic[M]):
         self._refused.discard(conn)
         self._see_if_quiet()
 
-    def _refusal(self, source: str) -> Passed | None:
+    def _refusal(self, host: str, source: str) -> Passed | None:
         """Why a new connection cannot be taken; None when it can."""
+        if not self._access.permits(host):
+            return Passed("deny", "your address may not connect here")
         if self.connections >= self.limits.connections:
             return Passed("connections", "the server is full; try again later")
         if source and self._sources.get(source, 0) >= self.limits.connections_per_source:

@@ -48,6 +48,9 @@ class Service(Generic[M]):
     joins_rooms: whether connections hear each other, so that there must be room for several.
     silent: whether peers may listen in silence, as in a room: keep-alive then stands in for the
     deadlines of the first message and of idleness.
+    amplifies: whether over UDP it may say more than it was told, to an address that may be a false
+    one. Without, what is more is dropped and counted, but on loopback: else a server can be had
+    to flood others. Services of datagrams that let their peers prove their address say so.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Service(Generic[M]):
     limits: Limits = DEFAULT
     joins_rooms: bool = False
     silent: bool = False
+    amplifies: bool = False
 
     @staticmethod
     def reply(

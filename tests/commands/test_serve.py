@@ -222,6 +222,13 @@ def test_an_output_that_nobody_reads_any_more_stops_nothing() -> None:
         assert served.stderr.read() == b""
 
 
+def test_networks_let_in_and_kept_out() -> None:
+    with Served("greet", TCP, "--allow", "127.0.0.0/8", "--deny", "127.0.0.1") as served:
+        with served.connect() as peer:
+            assert peer.rest() == b"error: your address may not connect here\n"
+        assert "your address may not connect here" in served.stop()
+
+
 @pytest.mark.parametrize(("no_color", "coloured"), [("", True), ("1", False)])
 def test_colour_is_for_a_terminal(no_color: str, coloured: bool) -> None:
     with AtTerminal("serve", "echo", TCP, NO_COLOR=no_color) as terminal:
@@ -247,6 +254,11 @@ ERRORS = [
     (["echo", TCP, "--delay", "2h"], 2, "jackfield: echo: a delay of 7200 s, where 0 to 3600 is"),
     (["echo", TCP, "--model", "thread"], 2, "jackfield serve: Invalid value for '--model': "),
     (["echo", TCP, "--max-connections", "0"], 2, "jackfield serve: Invalid value for '--max-conn"),
+    (
+        ["echo", TCP, "--deny", "10.1.2.3/8"],
+        2,
+        "jackfield: '10.1.2.3/8' is no network: 10.1.2.3/8 ",
+    ),
     (["echo", TCP, "--cert", "x"], 2, "jackfield serve: --cert, --key and --ca are for tls://"),
     (["echo", "tls://127.0.0.1:0"], 2, "jackfield: tls:// needs a certificate; name its files "),
     (["room", TCP, "--model", "inline"], 2, "jackfield: room needs several connections at a time"),

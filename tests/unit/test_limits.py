@@ -8,6 +8,7 @@ import pickle
 import pytest
 
 from jackfield import limits
+from jackfield.errors import ConfigurationError
 from jackfield.limits import DEFAULT, Limits
 
 
@@ -15,7 +16,14 @@ def test_the_defaults_are_on_for_everything() -> None:
     assert Limits() == DEFAULT
     for field in dataclasses.fields(Limits):
         value = getattr(DEFAULT, field.name)
-        assert 0 < value < float("inf"), field.name
+        assert value == () or 0 < value < float("inf"), field.name
+
+
+@pytest.mark.parametrize("value", [0, -1, 0.0])
+@pytest.mark.parametrize("name", ["connections", "idle", "outbox"])
+def test_none_can_be_off(name: str, value: float) -> None:
+    with pytest.raises(ConfigurationError, match=f"the limit {name} is {value!r}; it can be"):
+        Limits(**{name: value})  # type: ignore[arg-type]
 
 
 def test_each_says_why_it_is_what_it_is() -> None:

@@ -70,6 +70,15 @@ def _complete_service(
     type=click.IntRange(min=1),
     help="Connections from one address.",
 )
+@click.option(
+    "--allow",
+    metavar="NETWORK",
+    multiple=True,
+    help="Who alone may connect: an address or 192.0.2.0/24. Can be given again.",
+)
+@click.option(
+    "--deny", metavar="NETWORK", multiple=True, help="Who may not, even if allowed. Likewise."
+)
 @click.option("--cert", metavar="FILE", help="Certificate for tls:// endpoints, with its chain.")
 @click.option("--key", metavar="FILE", help="Its private key, unless it is in the same file.")
 @click.option("--ca", metavar="FILE", help="Authorities; clients must show a certificate of one.")
@@ -91,6 +100,8 @@ def serve(
     framing: str | None,
     max_connections: int | None,
     max_connections_per_ip: int | None,
+    allow: tuple[str, ...],
+    deny: tuple[str, ...],
     cert: str | None,
     key: str | None,
     ca: str | None,
@@ -123,11 +134,13 @@ def serve(
     if chosen is not None and service in READY:
         given["framing"] = chosen
     found = _find(service, given, verbose=verbose)
-    limits = found.limits
-    if max_connections is not None:
-        limits = replace(limits, connections=max_connections)
-    if max_connections_per_ip is not None:
-        limits = replace(limits, connections_per_source=max_connections_per_ip)
+    wanted: dict[str, Any] = {
+        "connections": max_connections,
+        "connections_per_source": max_connections_per_ip,
+        "allow": allow,
+        "deny": deny,
+    }
+    limits = replace(found.limits, **{name: value for name, value in wanted.items() if value})
     where = [parse(url) for url in endpoints] or listen_fds()
     if not where:
         raise click.UsageError("where? an endpoint is missing, for example tcp://127.0.0.1:9999")

@@ -25,6 +25,7 @@ from typing import Any
 
 from jackfield.endpoints import Endpoint
 from jackfield.events import DatagramsDropped, Events
+from jackfield.net.access import Access, host_of, source_of
 from jackfield.net.oserrors import code
 from jackfield.net.packets import BURST, UNIT
 from jackfield.net.roles import Plan
@@ -39,6 +40,9 @@ _RXQ_OVFL = 40
 _PKTINFO = 8
 """IP_PKTINFO of linux/in.h, likewise."""
 
+MOST_SOURCES = 65_536
+"""Sources that are counted at a time; past it, all are counted anew."""
+
 _ANCILLARY = 128
 """Bytes for the ancillary data asked for, with room to spare."""
 
@@ -47,6 +51,7 @@ class DatagramListener:
     """A bound datagram socket and the sessions of its peers.
 
     accept: called with a new session; False when no handler is free for it now.
+    access: whose datagrams are taken.
     """
 
     def __init__(
@@ -57,16 +62,18 @@ class DatagramListener:
         events: Events,
         accept: Callable[[Session], bool],
         *,
+        access: Access,
         one_at_a_time: bool = False,
     ) -> None:
         self.endpoint = endpoint
         self._plan = plan
         self._io = plan.io
         self._sock = sock
-        self._shared = SharedSocket(plan.io, sock, endpoint)
+        self._shared = SharedSocket(plan.io, sock, endpoint, self._drop_now)
         self._limits = plan.limits
         self._events = events
         self._accept = accept
+        self._access = access
         self._one_at_a_time = one_at_a_time
         self._sessions: dict[Any, Session] = {}
         self._waiting: deque[tuple[Any, Ancillary, bytes]] = deque()
@@ -76,6 +83,7 @@ class DatagramListener:
         self._kernel_drops = 0
         self._dropped: dict[str, int] = {}
         self._sweep: TimerHandle | None = None
+        self._counts: dict[str, int] = {}  # datagrams by source, since the last sweep
         self._draining = False
         self._reading = False
 
@@ -118,7 +126,7 @@ class DatagramListener:
                 self._drop("a datagram larger than the largest there can be")
             elif not address:
                 self._drop("a peer without an address of its own, which cannot be answered")
-            else:
+            elif self._admits(address):
                 self._take(address, way_back, bytes(self._view[:size]))
         if self._dropped:
             self._report_drops()
@@ -156,6 +164,22 @@ class DatagramListener:
             self._waiting.append((address, way_back, unit))
             if len(self._waiting) == 1:
                 self._go_on()
+
+    def _admits(self, address: Any) -> bool:
+        """Whether a datagram from there is taken, by who sent it and how many came before."""
+        host = host_of(address)
+        if not self._access.permits(host):
+            self._drop("its sender's address may not connect here")
+            return False
+        if host:
+            source = source_of(host)
+            if len(self._counts) >= MOST_SOURCES:
+                self._counts.clear()
+            count = self._counts[source] = self._counts.get(source, 0) + 1
+            if count > self._limits.datagrams_per_source * self._interval:
+                self._drop("more from one source than datagrams_per_source allows")
+                return False
+        return True
 
     def next(self) -> None:
         """Go on with the datagrams that wait: a handler has become free."""
@@ -228,6 +252,10 @@ class DatagramListener:
             self._take(address, way_back, unit)
         self._report_drops()
 
+    def _drop_now(self, reason: str) -> None:
+        self._drop(reason)
+        self._report_drops()
+
     def _drop(self, reason: str, count: int = 1) -> None:
         self._dropped[reason] = self._dropped.get(reason, 0) + count
 
@@ -238,7 +266,8 @@ class DatagramListener:
             self._events.emit(DatagramsDropped(self.endpoint, count, reason))
 
     def _sweep_sessions(self) -> None:
-        """End the sessions whose peers have been silent."""
+        """End the sessions whose peers have been silent, and begin to count anew."""
+        self._counts.clear()
         oldest = self._io.loop.time() - self._limits.session_idle
         for session in list(self._sessions.values()):
             if session.last_heard < oldest:

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from jackfield.endpoints import Endpoint
 from jackfield.errors import ConnectionClosed
 from jackfield.net import details
+from jackfield.net.access import host_of, source_of
 from jackfield.net.ioloop import IOLoop
 
 M = TypeVar("M")
@@ -34,8 +35,8 @@ class Described(Generic[M]):
 
     @property
     def source(self) -> str:
-        """What per-source limits count it by: the peer's IP address, or ""."""
-        return details.source_of(self.core.address)
+        """What per-source limits count it by: its IPv4 address, the /64 of its IPv6 one, or ""."""
+        return source_of(host_of(self.core.address))
 
     @property
     def local(self) -> Endpoint:

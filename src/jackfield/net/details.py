@@ -176,14 +176,6 @@ def queued(sock: socket.socket) -> int:
     return int.from_bytes(found, sys.byteorder)
 
 
-def source_of(address: Any) -> str:
-    """Give what per-source limits count by: an IP address, or "" where there is none."""
-    if not isinstance(address, tuple):
-        return ""
-    host: str = address[0]
-    return host.removeprefix("::ffff:") if "." in host else host
-
-
 def is_address(host: str) -> bool:
     """Whether a host is an address and not a name to look up."""
     try:

@@ -16,6 +16,7 @@ class Plan:
     """What all connections of one listener, or one client, have in common.
 
     context: how to speak TLS; None for plain text.
+    amplifies: whether a datagram may be answered by more than it brought, wherever it came from.
     server_hostname: whose certificate to expect; None on a server's side.
     """
 
@@ -24,6 +25,7 @@ class Plan:
     limits: Limits
     context: ssl.SSLContext | None = None
     server_hostname: str | None = None
+    amplifies: bool = True
 
 
 class Waiter(Protocol):

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from jackfield.endpoints import Endpoint, Transport
 from jackfield.errors import ConnectionClosed, LocalProtocolError
+from jackfield.net.access import host_of, may_be_false
 from jackfield.net.ioloop import IOLoop
 from jackfield.net.oserrors import lost
 from jackfield.net.packets import RETRY, UnitConnection, largest_unit
@@ -16,17 +17,27 @@ from jackfield.net.roles import Plan
 
 M = TypeVar("M")
 
+AMPLIFIED = "more than a peer had sent, whose address may be false (see Service.amplifies)"
+
 
 class SharedSocket:
     """A datagram socket with which many peers' sessions send.
 
     endpoint: where it is bound. largest: bytes of the largest unit.
+    on_drop: called with why a unit was not sent.
     """
 
-    def __init__(self, io: IOLoop, sock: socket.socket, endpoint: Endpoint) -> None:
+    def __init__(
+        self,
+        io: IOLoop,
+        sock: socket.socket,
+        endpoint: Endpoint,
+        on_drop: Callable[[str], None],
+    ) -> None:
         self.sock = sock
         self.endpoint = endpoint
         self.largest = largest_unit(sock)
+        self.on_drop = on_drop
         self._io = io
         self._blocked: list[Callable[[], None]] = []
 
@@ -61,6 +72,7 @@ class SessionConnection(UnitConnection[M]):
 
     __slots__ = (
         "_at_hand",
+        "_credit",
         "_gone",
         "_listening",
         "_units",
@@ -80,6 +92,8 @@ class SessionConnection(UnitConnection[M]):
         super().__init__(plan, endpoint.transport, address, endpoint, largest=listening.largest)
         self._listening = listening
         self._gone = False
+        bound = not plan.amplifies and may_be_false(host_of(address))
+        self._credit = 0 if bound else None  # bytes that it may be sent, if that is bounded
         self._at_hand = b""  # the unit of the message at hand
         self._units: list[bytes] = []  # received while a message was at hand
         self.way_back = way_back
@@ -100,6 +114,8 @@ class SessionConnection(UnitConnection[M]):
 
     def _hand_out(self, unit: bytes) -> None:
         self.bytes_received += len(unit)
+        if self._credit is not None:
+            self._credit += len(unit)
         self._at_hand = unit
         self._decode_units([unit])
 
@@ -128,6 +144,9 @@ class SessionConnection(UnitConnection[M]):
 
     def _write(self, units: list[bytes]) -> None:
         for sent, data in enumerate(units):
+            if self._credit is not None and len(data) > self._credit:
+                self._listening.on_drop(AMPLIFIED)
+                continue
             try:
                 self._listening.send_to(data, self.way_back, self.address)
             except (BlockingIOError, InterruptedError):
@@ -141,6 +160,8 @@ class SessionConnection(UnitConnection[M]):
                 self._end_input(self.over)
                 return
             self.bytes_sent += len(data)
+            if self._credit is not None:
+                self._credit -= len(data)
 
     def unblock(self) -> None:
         """Go on writing."""

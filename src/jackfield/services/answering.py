@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jackfield.errors import ConfigurationError
 from jackfield.framing.base import Framing
 from jackfield.net.connection import Connection
 from jackfield.service import Service
+from jackfield.services import FEW
 
 MOST_DELAY = 3600.0
 """Seconds that an answer may be delayed."""
@@ -19,16 +20,25 @@ Answer = Callable[[Any], Any]
 
 
 def answering(
-    name: str, answer: Answer, framing: Framing[Any], *, once: bool, delay: float
+    name: str,
+    answer: Answer,
+    framing: Framing[Any],
+    *,
+    once: bool,
+    delay: float,
+    amplifies: bool = False,
 ) -> Service[Any]:
     """Make a service of a function from message to answer.
 
     once: close after the first answer. delay: seconds to wait before each; a negative one, or
-    one past `MOST_DELAY`, raises ConfigurationError.
+    one past `MOST_DELAY`, raises ConfigurationError. amplifies: whether an answer may be longer.
     """
+    made: Service[Any]
     if not once and not delay:
-        return Service.reply(name, answer, framing)
-    return Service(name, Answerer(answer, once, checked_delay(name, delay)), framing)
+        made = Service.reply(name, answer, framing)
+    else:
+        made = Service(name, Answerer(answer, once, checked_delay(name, delay)), framing)
+    return replace(made, limits=FEW, amplifies=True) if amplifies else made
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from jackfield.framing.base import Framing
 from jackfield.framing.lines import lines
 from jackfield.net.connection import Connection
 from jackfield.service import Service
+from jackfield.services import FEW
 from jackfield.services.answering import checked_delay
 from jackfield.services.speech import Speech, is_leaving
 
@@ -32,7 +33,7 @@ def make(
     """
     framing = framing or lines()
     greeter = Greeter(Speech.of(framing, "greet"), once, checked_delay("greet", delay))
-    return Service("greet", greeter, framing)
+    return Service("greet", greeter, framing, FEW, amplifies=True)
 
 
 @dataclass(frozen=True)

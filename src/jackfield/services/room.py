@@ -14,6 +14,7 @@ from jackfield.framing.lines import lines
 from jackfield.net.connection import Connection
 from jackfield.rooms import Room
 from jackfield.service import Service
+from jackfield.services import FEW
 from jackfield.services.speech import Speech, is_leaving, plain
 
 MOST_TEXT = 4000
@@ -27,7 +28,7 @@ def make(*, framing: Framing[Any] | None = None) -> Service[Any]:
     """
     framing = framing or lines()
     host = Host(Room("room"), Speech.of(framing, "room"))
-    return Service("room", host, framing, joins_rooms=True, silent=True)
+    return Service("room", host, framing, FEW, joins_rooms=True, silent=True, amplifies=True)
 
 
 @dataclass(frozen=True)

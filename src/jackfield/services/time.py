@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from jackfield.errors import ConfigurationError
 from jackfield.net.connection import Connection
 from jackfield.service import Service
+from jackfield.services import FEW
 from jackfield.services.answering import checked_delay
 
 _SINCE_1900 = 2_208_988_800
@@ -41,7 +42,7 @@ def make(*, protocol: str = "daytime", delay: float = 0.0) -> Service[bytes]:
     if protocol not in {"daytime", "time"}:
         raise ConfigurationError(f"time speaks the protocols daytime and time, not {protocol!r}")
     clock = Clock(is_binary=protocol == "time", delay=checked_delay("time", delay))
-    return Service("time", clock)
+    return Service("time", clock, limits=FEW, amplifies=True)
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ def make(
     as it is.
     """
     framing = framing or lines()
-    return answering("upper", Upper(framing), framing, once=once, delay=delay)
+    return answering("upper", Upper(framing), framing, once=once, delay=delay, amplifies=True)
 
 
 @dataclass(frozen=True)

@@ -51,21 +51,6 @@ def test_the_address_of_a_socket_that_is_gone() -> None:
     assert details.local_endpoint(TCP, sock) == Endpoint(TCP)
 
 
-@pytest.mark.parametrize(
-    ("address", "source"),
-    [
-        (("10.1.2.3", 80), "10.1.2.3"),
-        (("::ffff:10.1.2.3", 80, 0, 0), "10.1.2.3"),
-        (("fd00::1", 80, 0, 0), "fd00::1"),
-        ("/run/x.sock", ""),
-        (None, ""),
-    ],
-    ids=str,
-)
-def test_what_per_source_limits_count_by(address: Any, source: str) -> None:
-    assert details.source_of(address) == source
-
-
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "fe80::1%eth0"])
 def test_addresses(host: str) -> None:
     assert details.is_address(host)

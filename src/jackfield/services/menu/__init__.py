@@ -19,6 +19,7 @@ from jackfield.framing.base import Framing
 from jackfield.framing.lines import lines
 from jackfield.net.connection import Connection
 from jackfield.service import Service
+from jackfield.services import FEW
 from jackfield.services.answering import checked_delay
 from jackfield.services.menu.file import MOST_CHOICES, Choice, Menu, load
 from jackfield.services.speech import Speech, is_leaving
@@ -55,7 +56,8 @@ def make(
     framing = framing or lines()
     speech = Speech.of(framing, "menu")
     speech.check(framing, menu.texts(), "the text of the menu")
-    return Service("menu", Guide(menu, speech, once, checked_delay("menu", delay)), framing)
+    guide = Guide(menu, speech, once, checked_delay("menu", delay))
+    return Service("menu", guide, framing, FEW, amplifies=True)
 
 
 @dataclass(frozen=True)
