@@ -44,6 +44,7 @@ SECONDS = {
     "write_time",
     "session_idle",
     "linger_time",
+    "heartbeat",
     "drain",
     "TIMEOUT",
 }

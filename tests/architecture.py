@@ -24,10 +24,15 @@ LEVELS = (
     "logs",
     "framing",
     "net",
+    "recording",
+    "tls",
     "service",
     "rooms",
     "models",
+    "admission",
     "server",
+    "workers",
+    "metrics",
     "client",
     "serving",
     "testing",
@@ -44,7 +49,7 @@ SOCKET_LEVELS = {"net", "tools"}
 SOCKET_MODULES = {"socket", "_socket", "socketserver"}
 OS_ERRORS = {"OSError", "IOError", "EnvironmentError", "socket.error", "select.error", "os.error"}
 
-THIRD_PARTY = {"cli": {"click"}, "__main__": {"click"}}
+THIRD_PARTY = {"tls": {"cryptography"}, "cli": {"click"}, "__main__": {"click"}}
 """What a level may import beside the standard library."""
 
 USED_ONCE = {"uvloop"}

@@ -42,6 +42,12 @@ def _no_error_escapes_into_a_loop() -> Iterator[None]:
     assert not escaped.errors
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _home(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep the local authority of whoever runs the tests out of them."""
+    os.environ["JACKFIELD_HOME"] = str(tmp_path_factory.mktemp("home"))
+
+
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     """Give an authority's certificate, and one it has issued for this machine."""

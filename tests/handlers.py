@@ -92,6 +92,7 @@ COMMANDS: dict[str, Callable[[Any, str], str]] = {
     "local": lambda conn, _: str(conn.local),
     "option": lambda conn, rest: str(conn.socket_option(*map(int, rest.split()))),
     "echo": lambda _, rest: rest,
+    "draining": lambda conn, _: str(conn.draining),
     "fail": _fail,
     "leave": _done(lambda _, rest: sys.exit(rest)),
     "exit": _done(lambda _, rest: os._exit(int(rest))),
@@ -120,6 +121,11 @@ async def obey(conn: Connection[str]) -> None:
     async for line in conn:
         if line == "wait":
             await asyncio.sleep(3600)
+        if line == "until draining":
+            await conn.send("now")
+            while not conn.draining:  # noqa: ASYNC110  there is nothing to wait for
+                await asyncio.sleep(0.005)
+            await conn.send("draining")
         await conn.send(done(conn, line))
         if line == "quit":
             return
@@ -128,6 +134,11 @@ async def obey(conn: Connection[str]) -> None:
 def obey_blocking(conn: BlockingConnection[str]) -> None:
     """The same, with blocking methods."""
     for line in conn:
+        if line == "until draining":
+            conn.send("now")
+            while not conn.draining:
+                time.sleep(0.005)
+            conn.send("draining")
         conn.send(done(conn, line))
         if line == "quit":
             return

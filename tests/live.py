@@ -21,8 +21,9 @@ from jackfield.endpoints import Endpoint, Transport
 from jackfield.events import Event, Events
 from jackfield.framing.base import Framing
 from jackfield.limits import Limits
+from jackfield.models.names import ModelName
 from jackfield.net.ioloop import new_event_loop
-from jackfield.server import ModelName, Server
+from jackfield.server import Server
 from jackfield.service import Service
 
 E = TypeVar("E", bound=Event)

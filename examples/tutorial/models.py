@@ -6,7 +6,7 @@ import asyncio
 
 from jackfield import Connection, Server, Service, connect, framing
 from jackfield.errors import ReceiveTimeout
-from jackfield.server import ModelName
+from jackfield.models.names import ModelName
 
 MODELS: tuple[ModelName, ...] = ("inline", "asyncio", "threads", "processes")
 

@@ -24,6 +24,7 @@ from jackfield.net.ioloop import IOLoop, current, new_event_loop
 from jackfield.net.opening import begin, make_connection
 from jackfield.net.roles import Plan
 from jackfield.net.tls import client_context
+from jackfield.tls import authority
 
 M = TypeVar("M")
 T = TypeVar("T")
@@ -142,7 +143,10 @@ class Connector(Generic[M]):
         if endpoint.transport is not Transport.TLS:
             return Plan(io, self._framing, limits)
         files = endpoint.options
-        context = client_context(files.ca or "", files.cert or "", files.key or "")
+        also = () if files.ca else authority.trusted()
+        context = client_context(
+            files.ca or "", files.cert or "", files.key or "", files.alpn or "", also
+        )
         return Plan(io, self._framing, limits, context, endpoint.host.partition("%")[0])
 
 

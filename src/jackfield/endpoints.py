@@ -34,11 +34,8 @@ from urllib.parse import quote, unquote_to_bytes
 
 from jackfield.errors import EndpointError
 
-_MAX_URL = 4096  # characters
-_MAX_PORT = 65535
-_MAX_FD = 2**31 - 1  # a C int
-_MAX_UNIX = 107  # bytes: unix(7) has room for 108, with one NUL before or after
-_MAX_NAME = 253  # RFC 1035's 255 bytes, without the first length and the root
+_MAX_URL, _MAX_PORT, _MAX_FD = 4096, 65535, 2**31 - 1  # characters; a port; a C int
+_MAX_UNIX, _MAX_NAME = 107, 253  # bytes: unix(7) less one NUL; RFC 1035 less first length and root
 _MAX_BUFFER = 2**30 - 1  # socket(7): the kernel keeps the double of it in an int
 _MAX_KEEPALIVE = 32767  # tcp(7), TCP_KEEPIDLE
 _SHOWN = 200  # characters of a part that a message quotes
@@ -49,6 +46,7 @@ _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _NUMERIC = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _INTERFACE = re.compile(r"[A-Za-z0-9._~-]{1,15}")  # RFC 6874's unreserved; Linux's IFNAMSIZ
 _CARD = "an interface, 1 to 15 of A-Z a-z 0-9 . _ ~ -"
+_PROTOCOLS = re.compile(r"[!-+\--~]{1,255}(,[!-+\--~]{1,255}){0,15}")  # RFC 7301, section 3.1
 _MEMORY = re.compile(r"[\w.~-]+")
 _SCALED = re.compile(r"([0-9]+)([A-Za-z]*)")
 _FLAGS = {"on": True, "off": False}
@@ -70,9 +68,8 @@ class Transport(StrEnum):
 
 _SCHEMES = {str(transport): transport for transport in Transport}
 
-_TLS = frozenset({Transport.TLS})
+_TLS, _UDP = frozenset({Transport.TLS}), frozenset({Transport.UDP})
 _TCP = frozenset({Transport.TCP}) | _TLS
-_UDP = frozenset({Transport.UDP})
 _WITH_HOST = _TCP | _UDP
 _DATAGRAM = frozenset({Transport.UDP, Transport.UNIX_DATAGRAM})
 _BOUNDARIES = _DATAGRAM | {Transport.UNIX_SEQPACKET}
@@ -118,6 +115,8 @@ class Options:
     """File with the private key of `cert`."""
     ca: str | None = None
     """File with the certificates of the authorities we trust."""
+    alpn: str | None = None
+    """Application protocols to agree on one of, most wanted first, between commas; RFC 7301."""
 
     def __str__(self) -> str:
         items = []
@@ -405,8 +404,8 @@ def _group(text: str) -> str | None:
     return str(group) if multicast and "%" not in text else None
 
 
-def _interface(text: str) -> str | None:
-    return text if _INTERFACE.fullmatch(text) else None
+def _matching(text: str, pattern: re.Pattern[str]) -> str | None:
+    return text if pattern.fullmatch(text) else None
 
 
 class _Option(NamedTuple):
@@ -429,11 +428,17 @@ _OPTIONS = {
     "sndbuf": _Option(_size, _SIZE, "64K", _WITH_HOST | _UNIX),
     "broadcast": _Option(_FLAGS.get, "on or off", "on", _UDP),
     "group": _Option(_group, "an address in 224.0.0.0/4 or ff00::/8", "239.1.2.3", _UDP),
-    "interface": _Option(_interface, _CARD, "eth0", _UDP),
+    "interface": _Option(partial(_matching, pattern=_INTERFACE), _CARD, "eth0", _UDP),
     "ttl": _Option(partial(_number, most=255), "a number from 1 to 255", "1", _UDP),
     "cert": _Option(str, "the name of a file", "cert.pem", _TLS),
     "key": _Option(str, "the name of a file", "key.pem", _TLS),
     "ca": _Option(str, "the name of a file", "ca.pem", _TLS),
+    "alpn": _Option(
+        partial(_matching, pattern=_PROTOCOLS),
+        "names of 1 to 255 characters, with commas",
+        "h2,http/1.1",
+        _TLS,
+    ),
 }
 
 

@@ -67,6 +67,24 @@ class MessageSent(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class BytesReceived(Event):
+    """Bytes came from a peer, TLS taken off. Emitted only while somebody subscribes."""
+
+    number: int
+    peer: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class BytesSent(Event):
+    """Bytes went to a peer, before TLS. Emitted only while somebody subscribes."""
+
+    number: int
+    peer: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Refused(Event):
     """A peer was turned away, and was told `reason` where the framing can carry it.
 
@@ -99,6 +117,15 @@ class ChildLost(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerLost(Event):
+    """A worker died, and its connections with it. Another takes its place."""
+
+    worker: int
+    process: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class DatagramsDropped(Event):
     """Datagrams were lost on this side: `reason` says where."""
 
@@ -120,6 +147,21 @@ class AcceptResumed(Event):
     """Connections are accepted again."""
 
     endpoint: Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Suspended(Event):
+    """Nobody is accepted until `resume()`; who is there stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed(Event):
+    """Peers are accepted again, after `suspend()`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded(Event):
+    """Certificates and configuration were read anew. They hold for new connections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +191,9 @@ class Stopped(Event):
     """The server is over."""
 
 
+BY_NAME = frozenset({MessageReceived, MessageSent, BytesReceived, BytesSent})
+"""The kinds that must be asked for by name: to tell of each message or byte has its cost."""
+
 E = TypeVar("E", bound=Event)
 
 
@@ -162,16 +207,16 @@ class Events:
     def subscribe(self, kind: type[E], call: Callable[[E], None]) -> None:
         """Have `call(event)` called for each event of exactly this kind.
 
-        `Event` means all of them but messages, which are asked for by name.
+        `Event` means all of them but those of `BY_NAME`: messages and bytes.
         """
         if kind is Event:
             self._all.append(call)  # type: ignore[arg-type]  # E is Event here
         else:
             self._subscribers.setdefault(kind, []).append(call)
 
-    def wants(self, kind: type[Event]) -> bool:
-        """Whether somebody subscribes to this kind by name."""
-        return kind in self._subscribers
+    def wants(self, *kinds: type[Event]) -> bool:
+        """Whether somebody subscribes to one of these kinds by name."""
+        return any(kind in self._subscribers for kind in kinds)
 
     def listens(self, kind: type[Event]) -> bool:
         """Whether somebody is told of this kind, by name or with all others."""
@@ -181,6 +226,6 @@ class Events:
         """Tell the subscribers."""
         for call in self._subscribers.get(type(event), ()):
             call(event)
-        if self._all and not isinstance(event, (MessageReceived, MessageSent)):
+        if self._all and type(event) not in BY_NAME:
             for call in self._all:
                 call(event)

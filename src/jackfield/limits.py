@@ -80,6 +80,9 @@ class Limits:
     linger_time: float = 2.0
     """Seconds for which the same is done."""
 
+    heartbeat: float = 10.0
+    """Seconds without a sign of life after which a worker is taken for stuck, and replaced."""
+
     drain: float = 5.0
     """Seconds that handlers are given to finish when a server stops."""
 

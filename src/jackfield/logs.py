@@ -7,6 +7,8 @@ The rules this file owns:
    characters escaped, so that no peer steers the operator's terminal, and is cut when long.
 3. Colour is for a terminal alone, and not where NO_COLOR (https://no-color.org) is set.
 4. A log that cannot be written stops no server: the line is lost.
+5. What peers can bring about as often as they like fills no disk: of one kind of trouble there
+   are `BURST` lines at once and `RATE` a second, and the others are counted.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ import base64
 import json
 import os
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any, TextIO
@@ -24,6 +27,8 @@ from jackfield.endpoints import DEFAULT_OPTIONS, Endpoint
 from jackfield.events import (
     AcceptPaused,
     AcceptResumed,
+    BytesReceived,
+    BytesSent,
     ChildLost,
     ConnectionEnded,
     ConnectionOpened,
@@ -37,12 +42,23 @@ from jackfield.events import (
     MessageReceived,
     MessageSent,
     Refused,
+    Reloaded,
+    Resumed,
     Stopped,
+    Suspended,
     Warned,
+    WorkerLost,
 )
 
 MOST_SHOWN = 1000
 """Characters of a message that are shown."""
+
+MOST_DUMPED = 4096
+"""Bytes of one read or write that are shown; a recording has all of them."""
+
+BURST = 20
+RATE = 1.0
+"""Lines of one kind of trouble that are written at once, and in a second after that."""
 
 _COLOURS = {
     "listening": "1",
@@ -55,7 +71,9 @@ _COLOURS = {
     "lost": "31",
     "dropped": "33",
     "paused": "33",
+    "suspended": "33",
     "resumed": "32",
+    "reloaded": "1",
     "warning": "33",
     "cut": "31",
 }
@@ -67,6 +85,7 @@ class Log:
 
     stream: where to; standard error unless given.
     messages: whether the messages themselves are shown.
+    dump: whether the bytes of both directions are, in hexadecimal and as text, inside TLS too.
     as_json: whether a line is a JSON object.
     verbose: whether bytes are counted as well.
     """
@@ -76,44 +95,56 @@ class Log:
         stream: TextIO | None = None,
         *,
         messages: bool = False,
+        dump: bool = False,
         as_json: bool = False,
         verbose: bool = False,
     ) -> None:
         self._stream = sys.stderr if stream is None else stream
-        self._messages = messages
+        self._kinds: list[type[Event]] = [MessageReceived, MessageSent] if messages else []
+        self._kinds += [BytesReceived, BytesSent] if dump else []
         self._as_json = as_json
         self._verbose = verbose
         self._colour = not as_json and wants_colour(self._stream)
 
-    def follow(self, events: Events, name: str = "") -> None:
+    def follow(self, events: Events, name: str = "", *, quiet: bool = False) -> None:
         """Write all of these events from now on.
 
         name: what to begin each line with, where one log follows several servers.
+        quiet: leave out who comes and goes, what they say, and that it was reloaded.
         """
+        kept = Throttle()
 
         def write(event: Event) -> None:
-            if self._as_json or not _goes_without_saying(event, name):
-                self._write(event, name)
+            if isinstance(event, Stopped):
+                for text in kept.rest():
+                    self._write(Warned(text), name)
+            if quiet and isinstance(event, (ConnectionOpened, ConnectionEnded, Reloaded)):
+                return
+            left_out = kept.left_out(event)
+            if left_out is not None and (self._as_json or not _goes_without_saying(event, name)):
+                self._write(event, name, left_out)
 
         events.subscribe(Event, write)
-        if self._messages:
-            events.subscribe(MessageReceived, write)
-            events.subscribe(MessageSent, write)
+        for kind in () if quiet else self._kinds:
+            events.subscribe(kind, write)
 
-    def _write(self, event: Event, name: str) -> None:
+    def _write(self, event: Event, name: str, left_out: int = 0) -> None:
         now = datetime.now().astimezone()
         try:
             if self._as_json:
-                text = json.dumps(record(event, now, name))
+                more = {"left_out": left_out} if left_out else {}
+                text = json.dumps(record(event, now, name) | more)
             else:
-                text = self._line(event, f"{now:%H:%M:%S}", name)
+                text = self._line(event, f"{now:%H:%M:%S}", name, left_out)
             self._stream.write(text + "\n")
             self._stream.flush()
         except Exception:  # noqa: BLE001  the disk is full, the reader gone: serving goes on
             return
 
-    def _line(self, event: Event, time: str, name: str) -> str:
+    def _line(self, event: Event, time: str, name: str, left_out: int) -> str:
         verb, text, more = describe(event, verbose=self._verbose)
+        if left_out:
+            text += f" (and {left_out} more like it before)"
         number = getattr(event, "number", 0)
         verb = f"{verb:9}"
         if self._colour:
@@ -122,6 +153,62 @@ class Log:
         parts = [time, f"{name:6}" if name else "", f"#{number:<3}" if number else "", verb, text]
         head = " ".join(part for part in parts if part).rstrip()
         return "\n".join([head, *(f"    {line}" for line in more)])
+
+
+class Throttle:
+    """Counts the lines of each kind of trouble, and says which are too many.
+
+    clock: gives seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._kinds: dict[str, _Kind] = {}
+
+    def left_out(self, event: Event) -> int | None:
+        """Say how many of its kind were left out before this one; None when it is left out too."""
+        what = _trouble(event)
+        if not what:
+            return 0
+        now = self._clock()
+        kind = self._kinds.setdefault(what, _Kind(now))
+        kind.allowed = min(BURST, kind.allowed + (now - kind.seen) * RATE)
+        kind.seen = now
+        if kind.allowed < 1:
+            kind.left_out += 1
+            return None
+        kind.allowed -= 1
+        count, kind.left_out = kind.left_out, 0
+        return count
+
+    def rest(self) -> Iterator[str]:
+        """Say of each kind what has been left out last."""
+        for what, kind in self._kinds.items():
+            if kind.left_out:
+                yield f"{kind.left_out} more were left out: {what}"
+                kind.left_out = 0
+
+
+class _Kind:
+    """What is known of one kind of trouble."""
+
+    def __init__(self, now: float) -> None:
+        self.allowed = float(BURST)
+        self.seen = now
+        self.left_out = 0
+
+
+def _trouble(event: Event) -> str:
+    """Name the kind of trouble that peers can bring about at will; "" for what is none."""
+    if isinstance(event, Refused):
+        return f"refused, {event.limit}" if event.limit else "refused"
+    if isinstance(event, DatagramsDropped):
+        return f"dropped, {event.reason}"
+    if isinstance(event, HandlerFailed):
+        return "handlers that failed"
+    if isinstance(event, ChildLost):
+        return "processes lost"
+    return ""
 
 
 def _goes_without_saying(event: Event, name: str) -> bool:
@@ -138,6 +225,8 @@ def describe(event: Event, *, verbose: bool = False) -> tuple[str, str, list[str
     more: list[str] = []
     if isinstance(event, HandlerFailed):
         more = event.traceback.splitlines()
+    elif isinstance(event, (BytesReceived, BytesSent)):
+        more = list(dumped(event.data))
     elif isinstance(event, Warned):
         text, *more = text.splitlines() or [""]
     if verbose and isinstance(event, ConnectionEnded):
@@ -168,15 +257,24 @@ _WORDS: dict[type[Event], tuple[str, Callable[[Any], str]]] = {
     ConnectionEnded: ("went", _went),
     MessageReceived: ("received", lambda e: shown(e.message)),
     MessageSent: ("sent", lambda e: shown(e.message)),
+    BytesReceived: ("received", lambda e: _count(len(e.data), "byte")),
+    BytesSent: ("sent", lambda e: _count(len(e.data), "byte")),
     Refused: ("refused", lambda e: f"{_who(e.peer, e.endpoint)}: {e.reason}"),
     HandlerFailed: ("failed", lambda e: f"its handler, by {e.error}"),
     ChildLost: ("lost", lambda e: f"process {e.process} and {e.peer or 'nobody'}: {e.reason}"),
+    WorkerLost: (
+        "lost",
+        lambda e: f"worker {e.worker}, process {e.process}: {e.reason}; another takes its place",
+    ),
     DatagramsDropped: (
         "dropped",
         lambda e: f"{_count(e.count, 'datagram')} at {_at(e.endpoint)}: {e.reason}",
     ),
     AcceptPaused: ("paused", lambda e: f"{_at(e.endpoint)}: {e.reason}; it goes on by itself"),
     AcceptResumed: ("resumed", lambda e: f"{_at(e.endpoint)}: peers are accepted again"),
+    Suspended: ("suspended", lambda _: "nobody is accepted until the server is resumed"),
+    Resumed: ("resumed", lambda _: "peers are accepted again"),
+    Reloaded: ("reloaded", lambda _: "certificates and configuration; they hold from now on"),
     Warned: ("warning", lambda e: str(e.text)),
     Draining: ("stopping", _stopping),
     Cut: ("cut", lambda e: f"who was still there: {', '.join(e.peers)}"),
@@ -222,6 +320,17 @@ def shown(message: Any) -> str:
     if len(text) > MOST_SHOWN:
         return f"{printable(text[:MOST_SHOWN])}… ({size} in all)"
     return printable(text)
+
+
+def dumped(data: bytes) -> Iterator[str]:
+    """Give bytes in lines of 16: where they begin, in hexadecimal, and as text."""
+    for at in range(0, min(len(data), MOST_DUMPED), 16):
+        row = data[at : at + 16]
+        left, right = row[:8].hex(" "), row[8:].hex(" ")
+        text = "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in row)
+        yield f"{at:06x}  {left:23}  {right:23}  |{text}|"
+    if len(data) > MOST_DUMPED:
+        yield f"… ({len(data) - MOST_DUMPED} more bytes; --record FILE keeps them)"
 
 
 def printable(text: str) -> str:

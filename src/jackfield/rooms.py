@@ -102,6 +102,21 @@ class Room(Generic[M]):
         when it is too long to cross between them (about 100 KiB). Nobody has it then.
         """
         out = None if but is None else but.core
+        deliveries = self._deliveries(message, out)
+        if _backplane is not None:
+            _backplane.publish(self, message)
+        for member, data in deliveries:
+            self.deliver(member, data)
+
+    def hear(self, message: M) -> None:
+        """Send what was published elsewhere to the members in this process."""
+        for member, data in self._deliveries(message, None):
+            self.deliver(member, data)
+
+    def _deliveries(
+        self, message: M, out: Connection[Any] | None
+    ) -> list[tuple[Connection[Any], bytes]]:
+        """Encode a message for each member but one: all of it before any is sent."""
         with self._lock:
             members = [member for member in self._members if member is not out]
         encoded: dict[tuple[Framing[Any], int], bytes] = {}
@@ -111,10 +126,7 @@ class Room(Generic[M]):
             if kind not in encoded:
                 encoded[kind] = member.encode(message)
             deliveries.append((member, encoded[kind]))
-        if _backplane is not None:
-            _backplane.publish(self, message)
-        for member, data in deliveries:
-            self.deliver(member, data)
+        return deliveries
 
     def deliver(self, member: Connection[Any], data: bytes) -> None:
         """Put encoded bytes into a member's outbox, or treat it by the policy."""
@@ -128,6 +140,6 @@ _backplane: Backplane | None = None
 
 
 def use_backplane(backplane: Backplane | None) -> None:
-    """Have this process' rooms reach beyond it. Called once, by a child of `processes`."""
+    """Have this process' rooms reach beyond it. Called once, by a child or a worker."""
     global _backplane  # noqa: PLW0603  one for each process, set before any room is used
     _backplane = backplane

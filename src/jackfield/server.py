@@ -13,12 +13,15 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from types import TracebackType
-from typing import Any, Generic, Literal, Self, TypeVar
+from collections.abc import Sequence
+from typing import Any, Generic, Self, TypeVar
 
+from jackfield.admission import Admission
 from jackfield.endpoints import Endpoint, Transport, parse
 from jackfield.errors import ConfigurationError, JackfieldError
 from jackfield.events import (
+    BytesReceived,
+    BytesSent,
     ConnectionEnded,
     ConnectionOpened,
     Cut,
@@ -28,19 +31,18 @@ from jackfield.events import (
     MessageReceived,
     MessageSent,
     Refused,
+    Reloaded,
+    Resumed,
     Stopped,
+    Suspended,
 )
 from jackfield.framing.base import Framing
 from jackfield.framing.raw import Raw
 from jackfield.limits import Limits, Passed
-from jackfield.models.asyncio import AsyncioModel
-from jackfield.models.inline import InlineModel
-from jackfield.models.model import Model
-from jackfield.models.processes import ProcessesModel
-from jackfield.models.running import Serving
-from jackfield.models.threads import ThreadsModel
+from jackfield.models.names import MODELS, ModelName
+from jackfield.models.running import ConnectionStatus, Serving, ended, shake_off, status_of
 from jackfield.net import details, memory, options
-from jackfield.net.access import Access, host_of, source_of
+from jackfield.net.access import host_of, source_of
 from jackfield.net.binding import Bound, bind, unlink_own
 from jackfield.net.connection import Connection
 from jackfield.net.datagrams import DatagramListener, Session
@@ -52,26 +54,26 @@ from jackfield.net.listening import Listener
 from jackfield.net.opening import begin, make_connection
 from jackfield.net.packets import UNIT
 from jackfield.net.roles import Plan
+from jackfield.net.sessions import SessionConnection
 from jackfield.net.tap import tap_messages
-from jackfield.net.tls import server_context
+from jackfield.net.tls import context_for
+from jackfield.net.watching import Watcher
 from jackfield.service import Service
+from jackfield.tls import authority
+from jackfield.tls.renewal import keep_renewed
 
 M = TypeVar("M")
-
-ModelName = Literal["asyncio", "threads", "processes", "inline"]
-
-MODELS: dict[str, type[Model]] = {
-    model.name: model for model in (AsyncioModel, ThreadsModel, ProcessesModel, InlineModel)
-}
 
 
 class Server(Generic[M]):
     """Serves `service` at `endpoints`; an async context manager.
 
-    endpoints: URLs, or parsed ones. A TLS one names its files in the URL (`?cert=…&key=…`).
+    endpoints: URLs, or parsed ones. A TLS one names its files in the URL (`?cert=…&key=…`), or
+    has the certificate of this machine from the local authority, which is renewed in time.
     model: where handlers run.
     limits, framing: in place of the service's own.
     events: where to tell what happens; a new `Events` unless given.
+    bound: sockets that are bound already, in place of binding the endpoints; closed with it.
 
     After a failed start nothing is left bound, and it can be started again.
     """
@@ -84,97 +86,113 @@ class Server(Generic[M]):
         limits: Limits | None = None,
         framing: Framing[M] | None = None,
         events: Events | None = None,
+        bound: Sequence[Bound] = (),
     ) -> None:
         if not endpoints:
-            msg = "a server needs an endpoint, for example tcp://127.0.0.1:9999"
-            raise ConfigurationError(msg)
+            raise ConfigurationError("a server needs an endpoint, for example tcp://127.0.0.1:9999")
         if model not in MODELS:
-            msg = f"there is no model {model!r}; there are {', '.join(MODELS)}"
-            raise ConfigurationError(msg)
+            raise ConfigurationError(f"there is no model {model!r}; there are {', '.join(MODELS)}")
         self.service = service
         self.events = events or Events()
         self.limits = limits or service.limits
-        self._access = Access(self.limits.allow, self.limits.deny)
+        self._admission = Admission(self.limits, self._see_if_quiet)
+        self._own_framing = framing
         self._framing = framing or service.framing
         self._wanted = [parse(e) if isinstance(e, str) else e for e in endpoints]
         self._model_class = MODELS[model]
+        self._given = bound
         self._bound: list[Bound] = []
         self._listeners: list[Listener | DatagramListener | memory.MemoryListener] = []
         self._plans: dict[Endpoint, Plan] = {}
         self._live: dict[int, Connection[Any]] = {}
-        self._refused: set[Connection[Any]] = set()  # being told why
-        self._sources: dict[str, int] = {}
         self._numbers = itertools.count(1)
         self._handlers = 0
         self._full = False
+        self._suspended = False
+        self._renewing: asyncio.Task[None] | None = None
         self._quiet: asyncio.Future[None] | None = None
         self._stopping = False
+        self._retired = False  # stopping as well, but for as long as peers like
 
     # Starting
 
     async def start(self) -> None:
         """Bind the endpoints and begin to accept. Raises BindError and ConfigurationError."""
+        await self.prepare()
+        self.open()
+
+    async def prepare(self) -> None:
+        """Do all of `start()` but accept. Errors as there."""
         self._io: IOLoop = current()
         self._serving = Serving(self.service, self._framing, self._io, self.events, self.limits)
         self._model = self._model_class(self._serving)
         self._deadlines = Deadlines(self._io, self.limits, self._late, silent=self.service.silent)
+        self._watched = self.events if self.events.wants(BytesReceived, BytesSent) else None
         self._when_done = self._handler_done  # one for all: each look makes another
-        self._stopping = False
+        self._stopping = self._retired = self._suspended = False
         try:
-            for endpoint in self._wanted:
+            for one in self._given:
+                self._bound.append(one)
+                self._listen(one)
+            for endpoint in () if self._given else self._wanted:
                 if endpoint.transport is Transport.MEMORY:
                     self._listen_in_memory(endpoint)
                     continue
                 bound = await self._bind(endpoint)
                 self._bound += bound
                 for one in bound:
-                    self._listen(one, endpoint)
+                    self._listen(one)
             self._model.check(tuple(self.endpoints))
             await self._model.start()
         except BaseException:
             self._close_listeners()
             await self._model.stop()
             raise
+
+    def open(self) -> None:
+        """Begin to accept, after `prepare()`."""
         for listener in self._listeners:
             listener.open()
             self.events.emit(Listening(listener.endpoint))
         self._model.on_room = self._make_room
         self._is_full()
+        cert = authority.own_among(self.endpoints)
+        if cert and not self._given:  # with workers the supervisor does it
+            renewal = keep_renewed(self._io, cert, self.reload, self.events)
+            self._renewing = self._io.loop.create_task(renewal)
 
     async def _bind(self, endpoint: Endpoint) -> list[Bound]:
-        """Bind; a name is looked up in a thread, since that may take long."""
-        if endpoint.host and not is_address(endpoint.host):
-            return await self._io.in_thread(lambda: bind(endpoint))
+        """Bind; what may take long, a name and a certificate of our own, in a thread."""
+        own = endpoint.transport is Transport.TLS and not endpoint.options.cert
+        if own or (endpoint.host and not is_address(endpoint.host)):
+            return await self._io.in_thread(lambda: bind(authority.with_certificate(endpoint)))
         return bind(endpoint)
 
-    def _listen(self, bound: Bound, wanted: Endpoint) -> None:
+    def _listen(self, bound: Bound) -> None:
         io, endpoint = self._io, bound.endpoint
         if endpoint.is_datagram:
             # a session that goes to another process is carried there as it came
             framing = Raw(UNIT) if self._model.takes_sockets else self._framing
-            self._listeners.append(
-                DatagramListener(
-                    Plan(io, framing, self.limits, amplifies=self.service.amplifies),
-                    bound.sock,
-                    endpoint,
-                    self.events,
-                    self._accept_session,
-                    access=self._access,
-                    one_at_a_time=self._model.one_at_a_time,
-                )
+            plan = Plan(io, framing, self.limits, amplifies=self.service.amplifies)
+            listener = DatagramListener(
+                plan, bound.sock, endpoint, self.events, self._accept_session
             )
+            listener.access = self._admission.access
+            listener.one_at_a_time = self._model.one_at_a_time
+            self._listeners.append(listener)
             return
-        context = None
-        if endpoint.transport is Transport.TLS:
-            files = wanted.options
-            context = server_context(files.cert or "", files.key or "", files.ca or "")
-        self._plans[endpoint] = Plan(io, self._framing, self.limits, context)
+        self._plans[endpoint] = self._plan_for(endpoint, self._framing)
         if self.service.silent:
             options.keep_alive(bound.sock, endpoint)
         self._listeners.append(Listener(io, bound.sock, endpoint, self.events, self._accept))
 
+    def _plan_for(self, endpoint: Endpoint, framing: Framing[M]) -> Plan:
+        """Make what the connections of a stream's listener have in common; reads certificates."""
+        context = context_for(endpoint) if endpoint.transport is Transport.TLS else None
+        return Plan(self._io, framing, self.limits, context, watched=self._watched)
+
     def _listen_in_memory(self, endpoint: Endpoint) -> None:
-        self._plans[endpoint] = Plan(self._io, self._framing, self.limits)
+        self._plans[endpoint] = self._plan_for(endpoint, self._framing)
         self._listeners.append(memory.MemoryListener(self._io, endpoint, self._accept))
 
     @property
@@ -187,6 +205,11 @@ class Server(Generic[M]):
         """Connections there are now."""
         return len(self._live) + (self._model.busy if self._listeners else 0)
 
+    async def status(self) -> list[ConnectionStatus]:
+        """Say who is connected, since when, how much has gone either way, and what goes on."""
+        found = [status_of(conn) for conn in list(self._live.values())]
+        return sorted([*found, *self._model.status()])
+
     # Accepting
 
     def _accept(self, endpoint: Endpoint, sock: Socket, address: Any) -> None:
@@ -194,18 +217,18 @@ class Server(Generic[M]):
         plan = self._plans[endpoint]
         host = host_of(address)
         source = source_of(host)
-        passed = self._refusal(host, source)
+        passed = self._admission.refusal(host, source, self.connections)
         if passed is not None:
             conn = make_connection(plan, sock, endpoint, address, accepted=True)
             self.events.emit(Refused(endpoint, str(conn.peer), passed.reason, passed.limit))
-            self._turn_away(plan, conn, passed.reason)
+            self._admission.turn_away(plan, conn, passed.reason)
             return
         number = next(self._numbers)
-        if source:
-            self._sources[source] = self._sources.get(source, 0) + 1
+        self._admission.count(source)
         self._begin_handler()
         if self._model.takes_sockets:
-            self._opened(number, endpoint, str(details.endpoint_of(endpoint.transport, address)))
+            peer = str(details.endpoint_of(endpoint.transport, address))
+            self.events.emit(ConnectionOpened(number, endpoint, peer))
             self._model.attend_socket(sock, endpoint, number, address, self._child_done(source))
             return
         conn = make_connection(plan, sock, endpoint, address, accepted=True)
@@ -221,9 +244,7 @@ class Server(Generic[M]):
         if error is None:
             self._attend(conn)
             return
-        self.events.emit(Refused(conn.local, str(conn.peer), str(error)))
-        conn.reason = str(error)
-        conn.close_soon()
+        shake_off(conn, error, self.events)
         self._handler_done()
 
     def _attend(self, conn: Connection[Any]) -> None:
@@ -234,30 +255,6 @@ class Server(Generic[M]):
         """A peer keeps somebody waiting for too long."""
         self.events.emit(Refused(conn.local, str(conn.peer), passed.reason, passed.limit))
         end_late(conn, passed)
-
-    def _turn_away(self, plan: Plan, conn: Connection[Any], reason: str) -> None:
-        """Tell a peer why it is not served, where that takes no handshake."""
-        if plan.context is not None:
-            conn.abort(reason)
-            return
-        self._refused.add(conn)
-        conn.call_when_over(lambda: self._forget_refused(conn))
-        begin(plan, conn, _nothing)
-        conn.refuse(reason)
-
-    def _forget_refused(self, conn: Connection[Any]) -> None:
-        self._refused.discard(conn)
-        self._see_if_quiet()
-
-    def _refusal(self, host: str, source: str) -> Passed | None:
-        """Why a new connection cannot be taken; None when it can."""
-        if not self._access.permits(host):
-            return Passed("deny", "your address may not connect here")
-        if self.connections >= self.limits.connections:
-            return Passed("connections", "the server is full; try again later")
-        if source and self._sources.get(source, 0) >= self.limits.connections_per_source:
-            return Passed("connections_per_source", "too many connections from your address")
-        return None
 
     def _accept_session(self, session: Session) -> bool:
         """Take a new datagram peer: False when it has to wait for a handler."""
@@ -274,14 +271,13 @@ class Server(Generic[M]):
     def _keep(self, conn: Connection[Any], number: int) -> None:
         conn.keep(self, number)
         self._live[number] = conn
-        shows = self.events.wants(MessageReceived) or self.events.wants(MessageSent)
-        if shows and not self._model.takes_sockets:  # where the messages are is another process
-            tap_messages(conn, self.events)
+        if not self._model.takes_sockets:  # where the messages are is another process
+            if self.events.wants(MessageReceived, MessageSent):
+                tap_messages(conn, self.events)
+            if self._watched is not None and isinstance(conn, SessionConnection):
+                conn.watch_bytes(Watcher(conn, self._watched))
         if self.events.listens(ConnectionOpened):
-            self._opened(number, conn.local, str(conn.peer))
-
-    def _opened(self, number: int, endpoint: Endpoint, peer: str) -> None:
-        self.events.emit(ConnectionOpened(number, endpoint, peer))
+            self.events.emit(ConnectionOpened(number, conn.local, str(conn.peer)))
 
     def forget(self, conn: Connection[Any]) -> None:
         """A connection is over: the connection itself says so."""
@@ -289,29 +285,10 @@ class Server(Generic[M]):
         self._deadlines.forget(conn)
         source = conn.source
         if not conn.keeps_boundaries or conn.transport is Transport.UNIX_SEQPACKET:
-            self._forget_source(source)
+            self._admission.uncount(source)
         if self.events.listens(ConnectionEnded):
-            self.events.emit(
-                ConnectionEnded(
-                    conn.number,
-                    conn.local,
-                    str(conn.peer),
-                    conn.reason,
-                    conn.bytes_received,
-                    conn.bytes_sent,
-                    conn.messages_received,
-                    conn.messages_sent,
-                )
-            )
+            self.events.emit(ended(conn))
         self._see_if_quiet()
-
-    def _forget_source(self, source: str) -> None:
-        if source:
-            left = self._sources.get(source, 1) - 1
-            if left:
-                self._sources[source] = left
-            else:
-                self._sources.pop(source, None)
 
     # The model's capacity
 
@@ -337,7 +314,7 @@ class Server(Generic[M]):
         for listener in self._listeners:
             if isinstance(listener, DatagramListener):
                 listener.next()
-            else:
+            elif not self._suspended:
                 listener.resume()
             if self._full:  # a datagram that waited has taken the place
                 break
@@ -349,28 +326,110 @@ class Server(Generic[M]):
 
     def _child_done(self, source: str) -> Any:
         def done() -> None:
-            self._forget_source(source)
+            self._admission.uncount(source)
             self._handler_done()
 
         return done
 
+    # While it runs
+
+    def suspend(self) -> None:
+        """Accept nobody for now; who is there stays.
+
+        Peers of a stream wait in the listen queue. A datagram from somebody who has no session
+        is dropped and counted.
+        """
+        if self._suspended or self._stopping or not self._listeners:
+            return
+        self._suspended = True
+        for listener in self._listeners:
+            if isinstance(listener, DatagramListener):
+                listener.admits_new = False
+            else:
+                listener.suspend()
+        self.events.emit(Suspended())
+
+    def resume(self) -> None:
+        """Accept again after `suspend()`."""
+        if not self._suspended or self._stopping:
+            return
+        self._suspended = False
+        for listener in self._listeners:
+            if isinstance(listener, DatagramListener):
+                listener.admits_new = True
+            elif not self._full:
+                listener.resume()
+        self.events.emit(Resumed())
+
+    async def reload(self, service: Service[M] | None = None) -> None:
+        """Read the certificates anew. Connections that are there go on as they are.
+
+        service: what to serve new connections by from now on, in place of the service so far:
+        the same one with other contents. Limits stay.
+        Raises ConfigurationError for what cannot be used; all is as before then.
+        """
+        served = service or self.service
+        framing = self._own_framing or served.framing
+        plans = {endpoint: self._plan_for(endpoint, framing) for endpoint in self._plans}
+        before = self._serving.service, self._serving.framing
+        self._serving.service, self._serving.framing = served, framing
+        try:
+            await self._model.reload()
+        except ConfigurationError:
+            self._serving.service, self._serving.framing = before
+            raise
+        self.service, self._framing = served, framing
+        self._plans = plans
+        if not self._model.takes_sockets:
+            for listener in self._listeners:
+                if isinstance(listener, DatagramListener):
+                    listener.use(framing)
+        self.events.emit(Reloaded())
+
     # Stopping
+
+    def retire(self) -> None:
+        """Let go of the endpoints, which others serve from now on; who is connected stays.
+
+        Datagram peers have no connection to stay in: their sessions end once their handlers
+        have had what has come by now.
+        """
+        self._stopping = self._retired = True
+        for listener in self._listeners:
+            listener.drain()
+            if isinstance(listener, DatagramListener):
+                listener.suspend()
+            else:
+                listener.close()
+        for conn in list(self._live.values()):
+            if conn.local.is_datagram:
+                conn.drain()
+
+    async def when_quiet(self) -> None:
+        """Wait for the end of all connections after `retire()`, and free what is left."""
+        await self._wait_until_quiet(None)
+        await self._free()
 
     async def stop(self, drain: float | None = None) -> None:
         """Stop as the rules above say, with `drain` seconds in place of the limit's."""
-        if self._stopping or not self._listeners:
+        if (self._stopping and not self._retired) or not self._listeners:
             return
-        self._stopping = True
+        self._stopping, self._retired = True, False
+        if self._renewing is not None:
+            self._renewing.cancel()
         deadline = self.limits.drain if drain is None else drain
         for listener in self._listeners:
             listener.drain()
         self.events.emit(Draining(self.connections, deadline))
         self._model.drain()
         for conn in list(self._live.values()):
-            conn.end_input()
+            conn.drain()
         if not await self._wait_until_quiet(deadline):
             self._cut()
             await self._wait_until_quiet(0.5)
+        await self._free()
+
+    async def _free(self) -> None:
         await self._model.stop()
         self._close_listeners()
         self.events.emit(Stopped())
@@ -384,25 +443,27 @@ class Server(Generic[M]):
         peers = [str(conn.peer) for conn in self._live.values()] + self._model.peers()
         if peers:
             self.events.emit(Cut(tuple(dict.fromkeys(peers))))
-        for conn in (*self._live.values(), *self._refused):
+        for conn in (*self._live.values(), *self._admission.refused):
             conn.abort("cut at the deadline")
         self._model.cut()
 
-    async def _wait_until_quiet(self, timeout: float) -> bool:
+    async def _wait_until_quiet(self, timeout: float | None) -> bool:
         """Wait until no connection and no handler is left; False when time is up, or at cut()."""
-        self._quiet = self._io.create_future()
-        timer = self._io.loop.call_later(timeout, _set, self._quiet)
+        quiet = self._quiet = self._io.create_future()
+        timer = None if timeout is None else self._io.loop.call_later(timeout, _set, quiet)
         self._see_if_quiet()
         try:
-            await self._quiet
+            await quiet
         finally:
-            timer.cancel()
-            self._quiet = None
+            if timer is not None:
+                timer.cancel()
+            if self._quiet is quiet:
+                self._quiet = None
         return self._is_quiet
 
     @property
     def _is_quiet(self) -> bool:
-        return not (self._live or self._handlers or self._refused)
+        return not (self._live or self._handlers or self._admission.refused)
 
     def _see_if_quiet(self) -> None:
         if self._quiet is not None and self._is_quiet:
@@ -422,12 +483,7 @@ class Server(Generic[M]):
         await self.start()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
 

@@ -7,7 +7,7 @@ import importlib
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from importlib import metadata
 from typing import Any, Generic, TypeVar
 
@@ -78,7 +78,12 @@ class Service(Generic[M]):
             return Service(name, handler, limits=limits)
         return Service(name, handler, framing, limits)
 
-    @property
+    @cached_property
+    def is_reply(self) -> bool:
+        """Whether it was made by `reply()`."""
+        return isinstance(self.handler, Replier)
+
+    @cached_property
     def is_async(self) -> bool:
         """Whether the handler is an `async def`, a partial of one, or an object called so."""
         handler: Any = self.handler

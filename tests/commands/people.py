@@ -220,6 +220,11 @@ class AtTerminal:
     def modes_now(self) -> list[object]:
         return termios.tcgetattr(self._terminal)
 
+    def hang_up(self) -> None:
+        """Close the window: whoever runs in it gets SIGHUP, and has no terminal any more."""
+        os.close(self.keyboard)
+        self.keyboard = -1
+
     def finish(self) -> int:
         """Wait for the end; the terminal is then as it was."""
         status = self.process.wait(PATIENCE)
@@ -240,6 +245,7 @@ class AtTerminal:
         traceback: TracebackType | None,
     ) -> None:
         end(self.process)
-        os.close(self.keyboard)
+        if self.keyboard >= 0:
+            os.close(self.keyboard)
         if self._terminal >= 0:
             os.close(self._terminal)

@@ -98,7 +98,7 @@ def reset(conn: socket.socket) -> None:
     [
         ("tcp://127.0.0.1:{free}", 1, "refused (ECONNREFUSED); nobody listens"),
         ("unix:///nowhere/at/all", 1, "no socket at this path (ENOENT)"),
-        ("tls://127.0.0.1:{echo}", 1, "the TLS handshake failed"),
+        ("tls://127.0.0.1:{echo}", 1, "the other side does not speak TLS; it may expect tcp://"),
         ("memory://x", 2, "memory: is inside one process"),
         ("fd://3", 2, "fd: is for listening"),
         ("tcp:/127.0.0.1", 2, "for example tcp://127.0.0.1:9999"),

@@ -229,6 +229,54 @@ def test_networks_let_in_and_kept_out() -> None:
         assert "your address may not connect here" in served.stop()
 
 
+def test_sighup_reads_the_menu_anew_and_who_is_there_goes_on(tmp_path: Path) -> None:
+    menu = tmp_path / "menu.toml"
+    menu.write_text('title = "Old"\n[[choice]]\nname = "one"\ntext = "first"\n', "utf-8")
+    with Served("menu", TCP, "--file", str(menu)) as served:
+        with served.connect() as before:
+            assert before.line() == "Old"
+            menu.write_text(menu.read_text("utf-8").replace("first", "other"), "utf-8")
+            served.process.send_signal(signal.SIGHUP)
+            served.await_lines(1, " reloaded ")
+            before.send("1")
+            assert b"first" in before.sock.recv(1000)
+            with served.connect() as after:
+                after.send("1", "quit")
+                assert b"other" in after.rest()
+        menu.write_text("nothing", "utf-8")
+        served.process.send_signal(signal.SIGHUP)
+        served.await_lines(1, "reloading failed, and all goes on as before: ")
+        with served.connect() as after:
+            after.send("1", "quit")
+            assert b"other" in after.rest()
+        served.stop()
+
+
+def test_a_terminal_that_is_gone_stops_it() -> None:
+    with AtTerminal("serve", "echo", TCP) as terminal:
+        terminal.await_screen("listening on")
+        terminal.hang_up()
+        assert terminal.process.wait(PATIENCE) == 0
+
+
+def test_the_service_manager_is_told_what_goes_on(tmp_path: Path) -> None:
+    where = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.settimeout(PATIENCE)
+        manager.bind(where)
+        with Served("echo", TCP, NOTIFY_SOCKET=where, WATCHDOG_USEC="20000") as served:
+            told = {manager.recv(1000).split(b"\n")[0] for _ in range(3)}
+            assert told == {b"READY=1", b"WATCHDOG=1"}
+            served.process.send_signal(signal.SIGHUP)
+            while manager.recv(1000).split(b"\n")[0] != b"RELOADING=1":
+                pass
+            while manager.recv(1000) != b"READY=1":
+                pass
+            served.stop()
+        while manager.recv(1000) != b"STOPPING=1":
+            pass
+
+
 @pytest.mark.parametrize(("no_color", "coloured"), [("", True), ("1", False)])
 def test_colour_is_for_a_terminal(no_color: str, coloured: bool) -> None:
     with AtTerminal("serve", "echo", TCP, NO_COLOR=no_color) as terminal:
@@ -260,7 +308,17 @@ ERRORS = [
         "jackfield: '10.1.2.3/8' is no network: 10.1.2.3/8 ",
     ),
     (["echo", TCP, "--cert", "x"], 2, "jackfield serve: --cert, --key and --ca are for tls://"),
-    (["echo", "tls://127.0.0.1:0"], 2, "jackfield: tls:// needs a certificate; name its files "),
+    (
+        ["echo", TCP, "--workers", "2", "--model", "processes"],
+        2,
+        "jackfield: workers are processes",
+    ),
+    (
+        ["echo", "unix+dgram:/tmp/x", "--workers", "2"],
+        2,
+        "jackfield: unix+dgram:///tmp/x: a UNIX d",
+    ),
+    (["echo", TCP, "--record", "/none/x"], 2, "jackfield: /none/x: No such file or directory (ENO"),
     (["room", TCP, "--model", "inline"], 2, "jackfield: room needs several connections at a time"),
     (["greet", TCP, "--framing", "fixed:9"], 2, "jackfield: greet speaks text, which framing "),
     (["no_such_module:x", TCP], 2, "jackfield: no_such_module:x: cannot import no_such_module: "),

@@ -15,9 +15,9 @@ import pytest
 from jackfield import serve
 from jackfield.errors import AddressInUse, ConfigurationError
 from jackfield.events import Draining, Event, Events, Listening, Stopped, Warned
-from jackfield.server import ModelName, Server
+from jackfield.models.names import ModelName
 from jackfield.service import find
-from jackfield.serving import run_until_signal
+from jackfield.serving import AnyServer, run_until_signal
 from tests.live import ALL, PATIENCE
 
 
@@ -76,7 +76,7 @@ def test_it_is_for_the_main_thread() -> None:
 def test_a_signal_during_a_slow_start_ends_that() -> None:
     tidied = []
 
-    async def start(servers: list[Server[Any]]) -> None:
+    async def start(servers: list[AnyServer]) -> None:
         signal.raise_signal(signal.SIGINT)
         try:
             await threading_never()

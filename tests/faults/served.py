@@ -23,7 +23,7 @@ from typing import Any, Self, cast
 from jackfield.endpoints import parse
 from jackfield.events import Events, Listening
 from jackfield.logs import Log
-from jackfield.server import ModelName
+from jackfield.models.names import ModelName
 from jackfield.serving import serve
 from tests import handlers
 from tests.live import PATIENCE, Peer, runs

@@ -13,9 +13,9 @@ import pytest
 from jackfield.events import ConnectionEnded, ConnectionOpened, HandlerFailed, Refused
 from jackfield.framing import lines
 from jackfield.limits import Limits
+from jackfield.models.names import ModelName
 from jackfield.net import deadlines
 from jackfield.net.connection import Connection
-from jackfield.server import ModelName
 from jackfield.service import Service
 from tests import handlers
 from tests.certificates import Certificates

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jackfield.server import ModelName
+from jackfield.models.names import ModelName
 from tests.faults.served import Served
 from tests.live import Peer, all_closed
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from jackfield.server import ModelName
+from jackfield.models.names import ModelName
 from tests.faults.served import Served
 from tests.live import ALL, all_closed, children_of, runs, until
 

@@ -9,9 +9,9 @@ import pytest
 
 from jackfield.events import ConnectionOpened, DatagramsDropped, Refused
 from jackfield.limits import Limits
+from jackfield.models.names import ModelName
 from jackfield.net import datagrams, sessions
 from jackfield.net.datagrams import DatagramListener
-from jackfield.server import ModelName
 from tests import handlers
 from tests.live import ALL, PATIENCE, Live, until
 

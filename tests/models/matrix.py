@@ -16,7 +16,7 @@ from typing import Any
 from jackfield import Connection, Endpoint, Server, Service, connect
 from jackfield.endpoints import Options, parse
 from jackfield.errors import EndOfStream
-from jackfield.server import ModelName
+from jackfield.models.names import ModelName
 from jackfield.service import find
 from tests.certificates import Certificates
 from tests.models import own

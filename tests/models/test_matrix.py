@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from jackfield.errors import ConfigurationError
+from jackfield.models.names import ModelName
 from jackfield.net.ioloop import new_event_loop
-from jackfield.server import ModelName
 from tests.certificates import Certificates
 from tests.models import table
 from tests.models.matrix import (

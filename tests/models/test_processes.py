@@ -26,7 +26,8 @@ from jackfield.events import (
 )
 from jackfield.framing import lines
 from jackfield.limits import Limits
-from jackfield.models import processes, spec
+from jackfield.models import helper, processes, spec
+from jackfield.models.helper import Helper
 from jackfield.models.process import Process
 from jackfield.models.processes import AHEAD, ProcessesModel
 from jackfield.net import handing
@@ -466,7 +467,7 @@ def test_a_child_whose_socket_cannot_be_taken_is_asked_for_again(
             return message, None
         return message, other
 
-    monkeypatch.setattr(processes, "take", taken)
+    monkeypatch.setattr(helper, "take", taken)
     with forked() as live:
         all_ahead(live)
         none_left.set()
@@ -498,17 +499,17 @@ def test_a_child_that_dies_before_it_has_its_connection_is_replaced(
         for pid in all_ahead(live):
             os.kill(pid, signal.SIGKILL)
         until(lambda: idle_of(live) == [])
-        welcome = model_of(live)._welcome
+        welcome = model_of(live).child_came
         killed: list[int] = []
 
-        def kill_first(process: Process) -> None:
+        def kill_first(by: Helper, pid: int, sock: handing.Socket) -> None:
             if not killed:
-                killed.append(process.pid)
-                os.kill(process.pid, signal.SIGKILL)
-                until(partial(gone, process.pid))
-            welcome(process)
+                killed.append(pid)
+                os.kill(pid, signal.SIGKILL)
+                until(partial(gone, pid))
+            welcome(by, pid, sock)
 
-        monkeypatch.setattr(model_of(live), "_welcome", kill_first)
+        monkeypatch.setattr(model_of(live), "child_came", kill_first)
         with live.connect() as peer:
             assert int(peer.ask("pid")) != killed[0]
     assert live.of(ChildLost) == []

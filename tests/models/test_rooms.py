@@ -15,9 +15,9 @@ from jackfield.events import ChildLost, ConnectionEnded, Events, HandlerFailed, 
 from jackfield.framing import lines
 from jackfield.framing.lines import TextLines
 from jackfield.limits import Limits
+from jackfield.models.names import ModelName
 from jackfield.net.connection import Connection
 from jackfield.rooms import Room
-from jackfield.server import ModelName
 from jackfield.service import Service
 from tests import handlers
 from tests.live import SEVERAL, Live, Peer, all_closed, until

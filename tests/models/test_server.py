@@ -38,10 +38,11 @@ from jackfield.events import (
 )
 from jackfield.framing import lines
 from jackfield.limits import Limits
+from jackfield.models.names import ModelName
 from jackfield.net.connection import Connection
 from jackfield.net.crossing import BlockingConnection
 from jackfield.rooms import Room
-from jackfield.server import ModelName, Server
+from jackfield.server import Server
 from jackfield.service import Service
 from tests import handlers
 from tests.certificates import Certificates
@@ -52,7 +53,9 @@ from tests.live import (
     Live,
     Peer,
     all_closed,
+    children_of,
     in_loop,
+    runs,
     sockets_of,
     until,
 )
@@ -173,7 +176,7 @@ def test_when_one_endpoint_cannot_be_bound_none_stays_bound_and_it_can_be_retrie
     ("urls", "model", "says"),
     [
         (["tls://localhost:0?cert=/nowhere"], "asyncio", "/nowhere"),
-        (["tls://localhost:0"], "asyncio", "needs a certificate"),
+        (["tls://localhost:0?cert=/none"], "asyncio", "No such file"),
         ([TCP, "memory://x"], "processes", "choose another model"),
         (["memory://x", "memory://x"], "asyncio", "served already"),
     ],
@@ -192,16 +195,15 @@ def test_what_cannot_be_served_leaves_nothing_bound(
 
 @in_loop
 async def test_a_start_that_is_cancelled_leaves_nothing_behind() -> None:
-    before = sockets_of(os.getpid())
+    before, others = sockets_of(os.getpid()), children_of(os.getpid())
     server = Server(handlers.native, TCP, model="processes")
     start = asyncio.create_task(server.start())
     await asyncio.sleep(0)  # one turn: it waits for its helper now
-    helper = server._model._helper  # type: ignore[attr-defined]
-    assert helper.poll() is None
+    (helper,) = set(children_of(os.getpid())) - set(others)
     start.cancel()
     with pytest.raises(asyncio.CancelledError):
         await start
-    assert helper.poll() is not None
+    assert not runs(helper)
     assert sockets_of(os.getpid()) == before
     async with server, connect(server.endpoints[0], lines()) as conn:
         await conn.send("echo well")
@@ -298,7 +300,7 @@ def test_an_address_has_so_many_connections_and_others_have_theirs(model: ModelN
             with live.connect() as third:
                 assert third.ask("echo now") == "now"
         live.await_events(ConnectionEnded, 4)
-        assert live.call(lambda: dict(live.server._sources)) == {}
+        assert live.call(lambda: dict(live.server._admission._sources)) == {}
 
 
 @needs_ipv6
@@ -308,7 +310,10 @@ def test_an_ipv4_address_counts_as_itself_on_a_dual_stack_socket() -> None:
         port = live.endpoints[0].port
         with socket.create_connection(("127.0.0.1", port)), socket.create_connection(("::1", port)):
             live.await_events(ConnectionOpened, 2)
-            assert live.call(lambda: dict(live.server._sources)) == {"127.0.0.1": 1, "::1": 1}
+            assert live.call(lambda: dict(live.server._admission._sources)) == {
+                "127.0.0.1": 1,
+                "::1": 1,
+            }
 
 
 @pytest.mark.parametrize("model", SEVERAL)

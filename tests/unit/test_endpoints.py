@@ -250,7 +250,7 @@ def test_url_that_is_too_long() -> None:
 
 TAKES = {
     "tcp://127.0.0.1:9999": "backlog, nodelay, keepalive, rcvbuf, sndbuf",
-    "tls://127.0.0.1:9999": "backlog, nodelay, keepalive, rcvbuf, sndbuf, cert, key, ca",
+    "tls://127.0.0.1:9999": "backlog, nodelay, keepalive, rcvbuf, sndbuf, cert, key, ca, alpn",
     "udp://127.0.0.1:9999": "rcvbuf, sndbuf, broadcast, group, interface, ttl",
     "unix:///run/x.sock": "backlog, sndbuf",
     "unix+dgram:///run/x.sock": "sndbuf",
@@ -271,6 +271,7 @@ CANONICAL = {
     "cert": "cert.pem",
     "key": "key.pem",
     "ca": "ca.pem",
+    "alpn": "h2,http/1.1",
 }
 
 

@@ -5,14 +5,25 @@ import json
 import re
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
 
 from jackfield import events as happenings
+from jackfield import logs
 from jackfield.endpoints import parse
 from jackfield.events import Event, Events, MessageReceived, MessageSent
-from jackfield.logs import MOST_SHOWN, Log, describe, printable, record, shown, wants_colour
+from jackfield.logs import (
+    MOST_SHOWN,
+    Log,
+    Throttle,
+    describe,
+    printable,
+    record,
+    shown,
+    wants_colour,
+)
 
 TCP = parse("tcp://127.0.0.1:9999?nodelay=on")
 UNIX = parse("unix:///run/x.sock")
@@ -78,6 +89,16 @@ LINES = [
         happenings.Cut((PEER, "udp://[::1]:1")),
         f"cut       who was still there: {PEER}, udp://[::1]:1",
     ),
+    (
+        happenings.WorkerLost(2, 123, "was killed by SIGKILL"),
+        "lost      worker 2, process 123: was killed by SIGKILL; another takes its place",
+    ),
+    (happenings.Suspended(), "suspended nobody is accepted until the server is resumed"),
+    (happenings.Resumed(), "resumed   peers are accepted again"),
+    (
+        happenings.Reloaded(),
+        "reloaded  certificates and configuration; they hold from now on",
+    ),
     (happenings.Stopped(), "stopped"),
     (Event(), "event"),
 ]
@@ -109,7 +130,55 @@ def test_there_is_a_line_for_every_kind_of_event() -> None:
         if isinstance(kind, type) and issubclass(kind, Event)
     }
     shown_here = {type(event) for event, _ in LINES}
-    assert kinds - shown_here == {MessageReceived, MessageSent}
+    assert kinds - shown_here == happenings.BY_NAME
+
+
+def test_a_flood_of_refusals_is_counted_and_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(logs, "Throttle", partial(Throttle, lambda: now[0]))
+    for as_json in (False, True):
+        stream = io.StringIO()
+        events = Events()
+        Log(stream, as_json=as_json).follow(events)
+        for _ in range(1000):
+            events.emit(happenings.Refused(TCP, PEER, "full", "connections"))
+        events.emit(happenings.Refused(TCP, PEER, "too many", "connections_per_source"))
+        assert len(stream.getvalue().splitlines()) == logs.BURST + 1
+        now[0] += 1
+        events.emit(happenings.Refused(TCP, PEER, "full", "connections"))
+        last = stream.getvalue().splitlines()[-1]
+        if as_json:
+            assert json.loads(last)["left_out"] == 1000 - logs.BURST
+        else:
+            assert last.endswith(f"full (and {1000 - logs.BURST} more like it before)")
+        events.emit(happenings.Refused(TCP, PEER, "full", "connections"))
+        events.emit(happenings.Stopped())
+        warning, _ = stream.getvalue().splitlines()[-2:]
+        assert "1 more were left out: refused, connections" in warning
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        happenings.Refused(TCP, PEER, "garbage"),
+        happenings.DatagramsDropped(TCP, 1, "no room"),
+        happenings.HandlerFailed(1, PEER, "ValueError", ""),
+        happenings.ChildLost(PEER, 1, "died"),
+    ],
+    ids=lambda event: type(event).__name__,
+)
+def test_what_counts_as_trouble_that_peers_can_bring_about(trouble: Event) -> None:
+    now = [0.0]
+    throttle = Throttle(lambda: now[0])
+    found = [throttle.left_out(trouble) for _ in range(logs.BURST + 5)]
+    assert found == [0] * logs.BURST + [None] * 5
+    assert throttle.left_out(happenings.ConnectionOpened(1, TCP, PEER)) == 0
+    now[0] += 2
+    assert [throttle.left_out(trouble) for _ in range(3)] == [5, 0, None]
+    now[0] += 3600
+    assert [throttle.left_out(trouble) for _ in range(logs.BURST + 1)][-2:] == [0, None]
+    assert len(list(throttle.rest())) == 1
+    assert list(throttle.rest()) == []
 
 
 def test_several_servers_are_told_apart_and_the_end_of_one_is_no_news() -> None:

@@ -6,7 +6,8 @@ import os
 import sys
 import traceback
 from dataclasses import replace
-from typing import Any, cast
+from functools import partial
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -18,10 +19,16 @@ from jackfield.errors import ConfigurationError, JackfieldError
 from jackfield.events import Events
 from jackfield.framing.names import parse as parse_framing
 from jackfield.logs import Log
+from jackfield.metrics import Metrics
+from jackfield.models.names import MODELS
 from jackfield.net.binding import listen_fds
-from jackfield.server import MODELS, ModelName, Server
+from jackfield.recording import Recorder
+from jackfield.server import Server
 from jackfield.service import READY, Service, find
-from jackfield.serving import run
+from jackfield.services.status import make as make_status
+from jackfield.serving import AnyServer, run
+from jackfield.workers.supervisor import MOST as MOST_WORKERS
+from jackfield.workers.supervisor import Supervisor
 
 
 def _complete_service(
@@ -40,7 +47,8 @@ def _complete_service(
       jackfield serve menu unix:///tmp/menu.sock --language zh
       jackfield serve mine:service tcp://127.0.0.1:9999
 
-    Ctrl-C stops it: nobody new is let in, and those there have five seconds to finish."""
+    Ctrl-C stops it: nobody new is let in, and those there have five seconds to finish. SIGHUP
+    makes it read certificates, and the file of a menu, anew."""
 )
 @click.argument("service", required=False, shell_complete=_complete_service)
 @click.argument("endpoints", metavar="ENDPOINT...", nargs=-1)
@@ -51,6 +59,12 @@ def _complete_service(
     default="asyncio",
     show_default=True,
     help="Where handlers run: asyncio, threads, processes or inline.",
+)
+@click.option(
+    "--workers",
+    metavar="N",
+    type=click.IntRange(1, MOST_WORKERS),
+    help="So many processes that share the endpoints, each with its own model.",
 )
 @click.option(
     "--framing",
@@ -90,6 +104,17 @@ def _complete_service(
 @click.option("--language", metavar="en|zh", help="menu: of the built-in menu.")
 @click.option("--protocol", metavar="daytime|time", help="time: RFC 867 or RFC 868.")
 @click.option("--show", is_flag=True, help="Show the messages.")
+@click.option(
+    "--dump", is_flag=True, help="Show all bytes, in hexadecimal and as text, inside TLS too."
+)
+@click.option(
+    "--record", metavar="FILE", help="Keep all bytes with their time in a new file, to replay."
+)
+@click.option(
+    "--metrics",
+    metavar="ENDPOINT",
+    help="Serve counters for Prometheus there, and who is connected: tcp://127.0.0.1:9100.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Tell what happens as JSON, a line each.")
 @click.option("-v", "--verbose", is_flag=True, help="Tell more.")
 def serve(
@@ -97,6 +122,7 @@ def serve(
     service: str | None,
     endpoints: tuple[str, ...],
     model: str,
+    workers: int | None,
     framing: str | None,
     max_connections: int | None,
     max_connections_per_ip: int | None,
@@ -106,6 +132,9 @@ def serve(
     key: str | None,
     ca: str | None,
     show: bool,
+    dump: bool,
+    record: str | None,
+    metrics: str | None,
     as_json: bool,
     verbose: bool,
     **options: Any,
@@ -147,20 +176,32 @@ def serve(
     if cert or key or ca:
         where = _with_files(where, cert, key, ca)
     events = Events()
-    Log(sys.stdout, messages=show, as_json=as_json, verbose=verbose).follow(events)
-    server = Server(
-        found,
-        *where,
-        model=cast("ModelName", model),
-        limits=limits,
-        framing=chosen,
-        events=events,
-    )
+    log = Log(sys.stdout, messages=show, dump=dump, as_json=as_json, verbose=verbose)
+    log.follow(events)
+    if record:
+        Recorder(record).follow(events)
+    how: dict[str, Any] = {"model": model, "limits": limits, "framing": chosen, "events": events}
+    server: AnyServer
+    if workers is None:
+        server = Server(found, *where, **how)
+    else:
+        server = Supervisor(found, *where, workers=workers, **how)
     if verbose:
         used = chosen or found.framing
         text = f"{found.name}, framing {used.name}, model {model}, process {os.getpid()}"
         click.echo(text, err=True)
-    run(server, connect_framing=framing or "")
+    renew = None if ":" in service else partial(find, service, **given)
+    others = [_status(server, metrics, log)] if metrics else []
+    run(server, *others, connect_framing=framing or "", renew=renew)
+
+
+def _status(server: AnyServer, where: str, log: Log) -> Server[Any]:
+    """Make the server that tells how this one is. Of its own events only trouble is logged."""
+    metrics = Metrics()
+    metrics.follow(server)
+    events = Events()
+    log.follow(events, "metrics", quiet=True)
+    return Server(make_status(metrics, [server]), where, events=events)
 
 
 def _find(name: str, options: dict[str, Any], *, verbose: bool) -> Service[Any]:

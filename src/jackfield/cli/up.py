@@ -21,7 +21,7 @@ from jackfield.logs import Log, wants_colour
 from jackfield.net import files
 from jackfield.server import Server
 from jackfield.service import find
-from jackfield.serving import run_until_signal
+from jackfield.serving import AnyServer, run_until_signal
 from jackfield.version import __version__
 
 SMALL = {
@@ -62,7 +62,7 @@ class _Panel:
 
     log: Log
 
-    async def start(self, started: list[Server[Any]]) -> None:
+    async def start(self, started: list[AnyServer]) -> None:
         folder, problem = _folder()
         spare = count(FIRST_PORT + len(SMALL))
         servers: dict[str, Server[Any]] = {}

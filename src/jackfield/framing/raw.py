@@ -15,12 +15,18 @@ CHUNK = 64 * 1024
 
 
 class Raw(Framing[bytes]):
-    """Bytes as they come, in chunks of at most `max_message` bytes."""
+    """Bytes as they come, in chunks of at most `max_message` bytes.
+
+    passes_tls: whether a peer that begins with a TLS handshake is to be taken at its word, as
+    something that passes bytes on wants it. Otherwise it has mistaken this endpoint for one of
+    TLS, and is told so.
+    """
 
     name = "raw"
 
-    def __init__(self, max_message: int = CHUNK) -> None:
+    def __init__(self, max_message: int = CHUNK, *, passes_tls: bool = False) -> None:
         super().__init__(max_message)
+        self.passes_tls = passes_tls
 
     def cut(self, buffer: Buffer, start: int, searched: int) -> Cut:
         del searched

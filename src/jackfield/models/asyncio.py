@@ -10,7 +10,6 @@ from typing import Any
 from jackfield.models.model import Model
 from jackfield.models.running import Done, Reply, Serving, Tasks, Threads
 from jackfield.net.connection import Connection
-from jackfield.service import Replier
 
 LAST = 0.5
 """Seconds for tasks to end once they are cancelled. One that goes on is left behind."""
@@ -24,21 +23,21 @@ class AsyncioModel(Model):
     def __init__(self, serving: Serving) -> None:
         super().__init__(serving)
         self._tasks = Tasks(serving)
-        self._replies = isinstance(serving.service.handler, Replier)
-        self._in_threads = not self._replies and not serving.service.is_async
         self._threads = Threads(serving)
 
     @property
     def capacity(self) -> int | None:
-        return self.serving.limits.threads if self._in_threads else None
+        service = self.serving.service
+        return None if service.is_async or service.is_reply else self.serving.limits.threads
 
     def attend(self, conn: Connection[Any], done: Done) -> None:
-        if self._replies:
+        service = self.serving.service
+        if service.is_reply:
             conn.answer_by(Reply(self.serving, conn, done))
-        elif self._in_threads:
-            self._threads.start(conn, done)
-        else:
+        elif service.is_async:
             self._tasks.start(conn, done)
+        else:
+            self._threads.start(conn, done)
 
     def peers(self) -> list[str]:
         return self._threads.peers()

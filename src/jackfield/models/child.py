@@ -8,22 +8,30 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import pickle
 import signal
 import ssl
-import sys
 from dataclasses import replace
 from functools import cache, partial
-from typing import Any, NoReturn
+from typing import Any
 
 from jackfield.endpoints import Endpoint, Transport
 from jackfield.errors import ConfigurationError, JackfieldError, LocalProtocolError
-from jackfield.events import Event, Events, HandlerFailed, MessageReceived, MessageSent, Refused
+from jackfield.events import (
+    BytesReceived,
+    BytesSent,
+    Event,
+    Events,
+    HandlerFailed,
+    MessageReceived,
+    MessageSent,
+    Refused,
+)
 from jackfield.framing.raw import Raw
 from jackfield.limits import Passed
 from jackfield.models import spec
-from jackfield.models.running import Serving, Tasks, start_thread
+from jackfield.models.running import Serving, Tasks, shake_off, start_thread
+from jackfield.models.starting import leave
 from jackfield.net.connection import Connection
 from jackfield.net.deadlines import Deadlines, end_late
 from jackfield.net.handing import Socket, take
@@ -32,12 +40,15 @@ from jackfield.net.opening import begin, make_connection
 from jackfield.net.packets import UNIT, PacketConnection
 from jackfield.net.roles import Plan
 from jackfield.net.tap import tap_messages
-from jackfield.net.tls import server_context
+from jackfield.net.tls import context_for
 from jackfield.rooms import Room, use_backplane
 
 MOST_TEXT = 16 * 1024
 """Characters, or bytes, of a message or a traceback that the parent is told: what crosses must
 fit in one unit even where each is written as the six of a JSON escape."""
+
+REPORT = 1.0
+"""Seconds between two reports of what a connection has come to so far."""
 
 MOST_ERROR = 4096
 """The same of an error's own text."""
@@ -49,8 +60,7 @@ MANY = 16
 @cache
 def tls_context(endpoint: Endpoint) -> ssl.SSLContext:
     """Load an endpoint's certificate; once, in the helper, before the first fork."""
-    options = endpoint.options
-    return server_context(options.cert or "", options.key or "", options.ca or "")
+    return context_for(endpoint)
 
 
 def serve_one(control: Socket, loaded: spec.Spec) -> None:
@@ -87,7 +97,16 @@ class Child:
         self._parent.answer_by(self)
         self._rooms: dict[str, Room[Any]] = {}
         context = tls_context(job.endpoint) if job.endpoint.transport is Transport.TLS else None
-        self._plan = Plan(io, loaded.framing, loaded.limits, context)
+        self._events = events = Events()
+        events.subscribe(Event, self._tell)
+        if loaded.shows:
+            events.subscribe(MessageReceived, self._tell)
+            events.subscribe(MessageSent, self._tell)
+        if loaded.watches:
+            events.subscribe(BytesReceived, self._tell_bytes)
+            events.subscribe(BytesSent, self._tell_bytes)
+        watched = events if loaded.watches else None
+        self._plan = Plan(io, loaded.framing, loaded.limits, context, watched=watched)
         self._conn = make_connection(self._plan, sock, job.endpoint, job.address, accepted=True)
         if job.largest and isinstance(self._conn, PacketConnection):
             self._conn.largest = job.largest
@@ -98,16 +117,13 @@ class Child:
 
     async def serve(self) -> None:
         """Serve the connection to its end."""
-        loaded, io, conn = self._spec, self._io, self._conn
-        events = Events()
-        events.subscribe(Event, self._tell)
+        loaded, io, conn, events = self._spec, self._io, self._conn, self._events
         if loaded.shows:
-            events.subscribe(MessageReceived, self._tell)
-            events.subscribe(MessageSent, self._tell)
             tap_messages(conn, events)
         use_backplane(self)
         serving = Serving(loaded.service, loaded.framing, io, events, loaded.limits)
         self._parent.open()
+        self._report(())
         begin(self._plan, conn, lambda error: self._ready(serving, error))
         await self._handled
         await self._over
@@ -128,9 +144,7 @@ class Child:
     def _ready(self, serving: Serving, error: JackfieldError | None) -> None:
         conn = self._conn
         if error is not None:
-            serving.events.emit(Refused(conn.local, str(conn.peer), str(error)))
-            conn.reason = str(error)
-            conn.close_soon()
+            shake_off(conn, error, serving.events)
             self._done()
             return
         if not conn.local.is_datagram:  # whose session has deadlines of its own, in the server
@@ -143,6 +157,21 @@ class Child:
             Tasks(serving).start(conn, self._done)
         else:
             start_thread(serving, conn, self._done)
+
+    def _report(self, before: tuple[Any, ...]) -> None:
+        """Tell the parent now and then how much has come and gone, if that has changed."""
+        conn = self._conn
+        now = (
+            conn.state,
+            conn.bytes_received,
+            conn.bytes_sent,
+            conn.messages_received,
+            conn.messages_sent,
+            conn.unsent,
+        )
+        if now != before:
+            self._send(spec.COUNTS + _json(now))
+        self._io.loop.call_later(REPORT, self._report, now)
 
     def _done(self) -> None:
         self._handled.set_result(None)
@@ -170,12 +199,20 @@ class Child:
                 fields["text"] = text[:MOST_TEXT]
         self._io.run(self._send, spec.EVENT + _json(fields))
 
+    def _tell_bytes(self, event: BytesReceived | BytesSent) -> None:
+        """Send the parent bytes, all of them, in pieces that fit; an empty unit is one piece."""
+        kind, data = type(event).__name__, event.data
+        pieces = [data[at : at + MOST_TEXT] for at in range(0, len(data), MOST_TEXT)] or [b""]
+        for piece in pieces:
+            fields = {"kind": kind, "bytes": piece.decode("latin-1")}
+            self._io.run(self._send, spec.EVENT + _json(fields))
+
     def _send(self, message: bytes) -> None:
         self._parent.send_batch([message])
 
     def drain(self) -> None:
         """Let the handler finish: its input ends."""
-        self._conn.end_input()
+        self._conn.drain()
 
     # From the parent
 
@@ -246,15 +283,6 @@ class Child:
 def _late(serving: Serving, conn: Connection[Any], passed: Passed) -> None:
     serving.events.emit(Refused(conn.local, str(conn.peer), passed.reason, passed.limit))
     end_late(conn, passed)
-
-
-def leave(status: int) -> NoReturn:
-    """End this process; nothing that goes on in it is waited for."""
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    finally:
-        os._exit(status)
 
 
 def _json(fields: object) -> bytes:

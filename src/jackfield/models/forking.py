@@ -11,17 +11,15 @@ argument, and pickled start data on standard input. It ends when the parent does
 from __future__ import annotations
 
 import os
-import pickle
-import runpy
 import select
 import signal
 import sys
 import threading
 import time
-import types
 
 from jackfield.models import spec
-from jackfield.models.child import leave, serve_one, tls_context
+from jackfield.models.child import serve_one, tls_context
+from jackfield.models.starting import leave, read_start
 from jackfield.net.handing import Socket, adopt, control_pair, hand, take
 from jackfield.net.ioloop import new_event_loop
 
@@ -31,18 +29,7 @@ GRACE = 0.5
 
 def load() -> spec.Spec:
     """Read what to serve, and import it as the parent did."""
-    path, main, data = pickle.load(sys.stdin.buffer)  # noqa: S301  from our own parent
-    sys.path[:] = path
-    if main is not None and b"__main__" in data:
-        spec.importing = True
-        module = types.ModuleType("__mp_main__")  # so that its `if __name__` part stays out
-        if main.module is None:
-            names = runpy.run_path(main.path, run_name="__mp_main__")
-        else:
-            names = runpy.run_module(main.module, run_name="__mp_main__", alter_sys=True)
-        module.__dict__.update(names)
-        sys.modules["__main__"] = sys.modules["__mp_main__"] = module
-    loaded: spec.Spec = pickle.loads(data)  # noqa: S301  likewise
+    loaded: spec.Spec = read_start()
     new_event_loop().close()  # loads what every child needs, once and shared by all
     for endpoint in loaded.tls:
         tls_context(endpoint)
@@ -60,6 +47,7 @@ class Forker:
         self._control = control
         self._loaded = loaded
         self._children: set[int] = set()
+        self._retired = False
         self._wake, self._wake_end = os.pipe()
         os.set_blocking(self._wake_end, False)
         signal.set_wakeup_fd(self._wake_end, warn_on_full_buffer=False)
@@ -69,16 +57,18 @@ class Forker:
         self._poll.register(self._wake, select.POLLIN)
 
     def run(self) -> None:
-        """Serve the parent until it is gone."""
-        while True:
+        """Serve the parent until it is gone, or wants no more of this helper and its children."""
+        while not self._retired or self._children:
             ready = self._wait(None)
             if self._control.fileno() not in ready:
                 continue
             message, _ = take(self._control)
             if not message:
                 return
-            if message == spec.FORK:
+            if message == spec.FORK and not self._retired:
                 self._fork()
+            elif message == spec.RETIRE:
+                self._retired = True
             elif message[:1] == spec.KILL and int(message[1:]) in self._children:
                 os.kill(int(message[1:]), signal.SIGKILL)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jackfield.endpoints import Endpoint
-from jackfield.models.running import Done, Serving
+from jackfield.models.running import ConnectionStatus, Done, Serving
 from jackfield.net.connection import Connection
 from jackfield.net.handing import Socket
 
@@ -53,10 +53,20 @@ class Model:
         """The same for an accepted socket, when `takes_sockets`."""
         raise NotImplementedError
 
+    async def reload(self) -> None:
+        """What `serving` says of the service has changed, for handlers that begin from now on.
+
+        Raises ConfigurationError when that cannot be, and all is as before.
+        """
+
     @property
     def busy(self) -> int:
         """Connections that only the model knows of, not the server."""
         return 0
+
+    def status(self) -> list[ConnectionStatus]:
+        """The connections that only the model knows of."""
+        return []
 
     def peers(self) -> list[str]:
         """Whose handlers run, as far as the server does not know of their connections."""

@@ -17,14 +17,17 @@ import os
 import pickle
 import signal
 import struct
+import time
 from asyncio import TimerHandle
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol
 
-from jackfield.endpoints import Transport
+from jackfield.endpoints import DEFAULT_OPTIONS, Transport
 from jackfield.events import (
+    BytesReceived,
+    BytesSent,
     ChildLost,
     ConnectionEnded,
     Events,
@@ -38,7 +41,7 @@ from jackfield.framing.raw import Raw
 from jackfield.limits import NAMES
 from jackfield.models import spec
 from jackfield.models.relay import Relay
-from jackfield.models.running import Done, Serving
+from jackfield.models.running import ConnectionStatus, Done, Serving
 from jackfield.net.handing import Socket, hand
 from jackfield.net.packets import UNIT, PacketConnection
 from jackfield.net.roles import Plan
@@ -58,6 +61,7 @@ class Work:
     peer: str
     done: Done
     relay: Relay | None = None
+    began: float = field(default_factory=time.time)
 
     def end(self, events: Events, counts: spec.Counts) -> None:
         """It is over, or will never begin."""
@@ -101,6 +105,7 @@ class Process:
         self._owner = owner
         self._serving = serving
         self._sock = sock
+        self.so_far: tuple[str, int, int, int, int, int] = "waiting", 0, 0, 0, 0, 0
         self._counts: spec.Counts | None = None
         self._status: int | None = None
         self._reason = ""  # why the server had it killed
@@ -126,6 +131,14 @@ class Process:
     def keeps_boundaries(self) -> bool:
         """Whether its connection's transport does."""
         return self.work is not None and self.work.job.endpoint.keeps_boundaries
+
+    def status(self) -> ConnectionStatus | None:
+        """Say what its connection came to, about a second ago; None when it has none here."""
+        work = self.work
+        if work is None or work.relay is not None:
+            return None
+        at = str(replace(work.job.endpoint, options=DEFAULT_OPTIONS))
+        return ConnectionStatus(work.job.number, at, work.peer, work.began, *self.so_far)
 
     def hear(self, message: bytes) -> bool:
         """Pass on what a room hears; False when too much waits already."""
@@ -172,6 +185,11 @@ class Process:
             owner.in_turn(when, partial(owner.publish, self, name.decode(), stream, unit))
         elif kind == spec.EVENT:
             self._tell(json.loads(rest))
+        elif kind == spec.COUNTS:
+            state, *numbers = json.loads(rest)
+            received, sent, messages_received, messages_sent, unsent = map(int, numbers)
+            counts = received, sent, messages_received, messages_sent, unsent
+            self.so_far = str(state), *counts
         elif kind == spec.DONE:
             reason, *numbers = json.loads(rest)
             self._counts = spec.Counts(str(reason), *map(int, numbers))
@@ -189,7 +207,7 @@ class Process:
         elif kind == "HandlerFailed":
             emit(HandlerFailed(number, peer, fields["error"], fields["traceback"]))
         else:
-            event = {"MessageReceived": MessageReceived, "MessageSent": MessageSent}[kind]
+            event = _WITH_CONTENT[kind]
             message = fields["bytes"].encode("latin-1") if "bytes" in fields else fields["text"]
             emit(event(number, peer, message))
 
@@ -227,6 +245,11 @@ class Process:
             self._serving.events.emit(ChildLost(work.peer, self.pid, reason))
             counts = spec.Counts(f"its process {reason}")
         work.end(self._serving.events, counts)
+
+
+_WITH_CONTENT = {
+    kind.__name__: kind for kind in (MessageReceived, MessageSent, BytesReceived, BytesSent)
+}
 
 
 def _ending(status: int | None) -> str:

@@ -3,7 +3,8 @@
 The rules this file owns:
 
 1. Children are forked ahead by a helper (`forking.py`), so that a connection finds one ready.
-   Without helper another is started; the children there are go on.
+   Without helper another is started; the children there are go on. So they do when a reload
+   has another fork the next ones.
 2. A child that crashes or is killed loses its own connection only; that is an event, and
    another takes its place. Nothing is shared that it could leave held: each child has one
    private socket to the server, and only encoded bytes and JSON come back over it.
@@ -15,27 +16,23 @@ The rules this file owns:
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import pickle
-import subprocess
-import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from operator import itemgetter
-from pathlib import Path
 from typing import Any
 
 from jackfield.endpoints import Endpoint, Transport
 from jackfield.errors import ConfigurationError
-from jackfield.events import MessageReceived, MessageSent, Warned
+from jackfield.events import BytesReceived, BytesSent, MessageReceived, MessageSent, Warned
 from jackfield.models import spec
+from jackfield.models.helper import Helper
 from jackfield.models.model import Model
 from jackfield.models.process import CUT, Process, Work
 from jackfield.models.relay import Relay
-from jackfield.models.running import Done, Serving
+from jackfield.models.running import ConnectionStatus, Done, Serving
 from jackfield.net.connection import Connection
 from jackfield.net.details import endpoint_of
-from jackfield.net.handing import SUPPORTED, Socket, hand, start_process, take
+from jackfield.net.handing import SUPPORTED, Socket
 from jackfield.net.packets import UnitConnection
 
 AHEAD = 4
@@ -44,15 +41,6 @@ AHEAD = 4
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 5.0
 """Seconds of the first and of the longest pause when no child can be had; doubled between."""
-
-_PACKAGES = str(Path(__file__).parents[2])
-_START = (
-    "import sys; sys.path.insert(0, sys.argv[1]); import jackfield.models.forking as f; f.main()"
-)
-"""The helper, found where this module was, however that came to be on the path."""
-
-PATIENCE = 1.5
-"""Seconds for the helper to end by itself, children included, once it is not needed any more."""
 
 
 class ProcessesModel(Model):
@@ -69,12 +57,11 @@ class ProcessesModel(Model):
                 'must stand under: if __name__ == "__main__":'
             )
             raise ConfigurationError(msg)
-        self._helper: subprocess.Popen[bytes] | None = None
-        self._control: Socket | None = None
+        self._helper: Helper | None = None
+        self._retired: list[Helper] = []  # who look after children of before a reload
         self._endpoints: tuple[Endpoint, ...] = ()
         self._processes: dict[int, Process] = {}
         self._idle: deque[Process] = deque()
-        self._asked = 0  # forks asked for that have not come yet
         self._waiting: deque[Work] = deque()
         self._rooms: dict[str, dict[Process, str]] = {}
         self._traffic: list[tuple[bytes, Callable[[], None]]] = []  # of rooms, read in this turn
@@ -101,6 +88,10 @@ class ProcessesModel(Model):
     def busy(self) -> int:
         return sum(1 for _ in self._works())
 
+    def status(self) -> list[ConnectionStatus]:
+        found = [process.status() for process in self._processes.values()]
+        return [one for one in found if one is not None]
+
     def peers(self) -> list[str]:
         return [work.peer for work in self._works()]
 
@@ -116,80 +107,52 @@ class ProcessesModel(Model):
     # The helper
 
     async def start(self) -> None:
-        await self._start_helper()
+        self._helper = await self._new_helper()
         self._fork_ahead()
 
-    async def _start_helper(self) -> None:
+    async def _new_helper(self) -> Helper:
         serving = self.serving
         tls = tuple(e for e in self._endpoints if e.transport is Transport.TLS)
-        shows = serving.events.wants(MessageReceived) or serving.events.wants(MessageSent)
-        data = spec.pickled(spec.Spec(serving.service, serving.framing, serving.limits, tls, shows))
-        self._helper, ours = start_process([sys.executable, "-c", _START, _PACKAGES])
-        self._control = ours
-        self._asked = 0
-        assert self._helper.stdin is not None
-        with contextlib.suppress(BrokenPipeError), self._helper.stdin as pipe:
-            pickle.dump((sys.path, spec.main(), data), pipe)
-        ready = serving.io.create_future()
-        serving.io.watch_read(ours, lambda: _set(ready))
-        await ready
-        message, _ = take(ours)
-        if message != spec.READY:
-            await self._end_helper()
-            why = _why(message) or "its process ended at once"
-            msg = f"service {serving.service.name} cannot be loaded in a process: {why}"
-            raise ConfigurationError(msg)
-        serving.io.watch_read(ours, self._on_control)
+        shows = serving.events.wants(MessageReceived, MessageSent)
+        watches = serving.events.wants(BytesReceived, BytesSent)
+        what = spec.Spec(serving.service, serving.framing, serving.limits, tls, shows, watches)
+        start = spec.pickled(what, serving.service.name, "under processes")
+        helper = Helper(serving.io, self)
+        await helper.start(serving.service.name, start)
+        return helper
 
-    def _on_control(self) -> None:
-        assert self._control is not None
-        while True:
-            try:
-                message, sock = take(self._control)
-            except BlockingIOError:
-                return
-            if message[:1] == spec.CHILD and sock is not None:
-                self._asked -= 1
-                self._welcome(Process(self, self.serving, int(message[1:]), sock))
-            elif message[:1] == spec.CHILD:
-                self._asked -= 1
-                self._no_room()
-            elif message[:1] == spec.EXITED:
-                pid, status = map(int, message[1:].split())
-                if pid in self._processes:
-                    self._processes[pid].exited(status)
-            else:
-                self._helper_lost(_why(message))
-                return
-
-    def _helper_lost(self, why: str) -> None:
+    def helper_lost(self, helper: Helper, why: str) -> None:
         """The helper is gone: start another."""
-        assert self._control is not None
-        self.serving.io.unwatch_read(self._control)
-        self._control.close()
         how = f"failed ({why})" if why else "died"
         self.serving.events.emit(Warned(f"the process that forks children {how}; restarting it"))
-        self._restarting = self.serving.io.loop.create_task(self._start_again())
+        self._restarting = self.serving.io.loop.create_task(self._start_again(helper))
 
-    async def _start_again(self) -> None:
+    async def _start_again(self, lost: Helper) -> None:
+        await lost.end()
         while True:
-            await self._end_helper()
             await asyncio.sleep(self._pause)
             self._pause_longer()
             try:
-                await self._start_helper()
+                self._helper = await self._new_helper()
             except ConfigurationError as error:
                 self.serving.events.emit(Warned(f"{error}; trying again"))
             else:
                 self._fork_ahead()
                 return
 
-    async def _end_helper(self) -> None:
-        if self._control is not None and self._control.fileno() >= 0:
-            self.serving.io.unwatch_read(self._control)
-            self._control.close()
-        if self._helper is not None:
-            await asyncio.to_thread(_wait_for, self._helper)
+    async def reload(self) -> None:
+        """Have children for what is served from now on; those at work go on."""
+        if self._restarting is not None and not self._restarting.done():
+            msg = "the process that forks children is being restarted; try again in a moment"
+            raise ConfigurationError(msg)
+        helper = await self._new_helper()
+        before, self._helper = self._helper, helper
+        if before is not None:
+            before.retire()
+            self._retired = [before, *(one for one in self._retired if not one.is_over)]
+        while self._idle:
+            self._idle.popleft().dismiss()
+        self._fork_ahead()
 
     def _pause_longer(self) -> None:
         self._pause = min(LONGEST_PAUSE, self._pause * 2 or FIRST_PAUSE)
@@ -198,14 +161,12 @@ class ProcessesModel(Model):
 
     def _fork_ahead(self) -> None:
         """Have enough children ready, and one for each connection that waits for one."""
-        assert self._control is not None
-        if self._again is not None:
+        helper = self._helper
+        if self._again is not None or helper is None:
             return
-        wanted = AHEAD + len(self._waiting) - len(self._idle) - self._asked
-        for _ in range(wanted):
-            self._asked += hand(self._control, spec.FORK)
+        helper.fork(AHEAD + len(self._waiting) - len(self._idle) - helper.asked)
 
-    def _no_room(self) -> None:
+    def no_descriptor(self, helper: Helper) -> None:
         """There is a child, but no descriptor left for the socket to it: the child leaves again."""
         if self._again is not None:
             return
@@ -223,7 +184,12 @@ class ProcessesModel(Model):
         self._again = None
         self._fork_ahead()
 
-    def _welcome(self, process: Process) -> None:
+    def child_came(self, helper: Helper, pid: int, sock: Socket) -> None:
+        """A child is ready for its connection."""
+        process = Process(self, self.serving, pid, sock)
+        if helper is not self._helper:  # it would serve what was before a reload
+            process.dismiss()
+            return
         self._pause = 0.0
         self._processes[process.pid] = process
         if not self._waiting:
@@ -235,6 +201,11 @@ class ProcessesModel(Model):
                 process.drain()
         else:
             self._fork_ahead()
+
+    def child_exited(self, pid: int, status: int) -> None:
+        """How a child ended."""
+        if pid in self._processes:
+            self._processes[pid].exited(status)
 
     def attend_socket(
         self, sock: Socket, endpoint: Endpoint, number: int, address: Any, done: Done
@@ -268,8 +239,9 @@ class ProcessesModel(Model):
 
     def kill(self, pid: int) -> None:
         """Have the helper kill a child, if it is one still."""
-        if self._control is not None:
-            hand(self._control, spec.KILL + str(pid).encode())
+        for helper in (self._helper, *self._retired):  # each knows its own
+            if helper is not None:
+                helper.kill(pid)
 
     # Rooms
 
@@ -343,22 +315,6 @@ class ProcessesModel(Model):
             self._again.cancel()
         for process in tuple(self._processes.values()):
             process.dismiss()
-        await self._end_helper()
-
-
-def _wait_for(helper: subprocess.Popen[bytes]) -> None:
-    try:
-        helper.wait(PATIENCE)
-    except subprocess.TimeoutExpired:
-        helper.kill()
-        helper.wait()
-
-
-def _why(message: bytes) -> str:
-    """Give what the helper said of its failure; nothing when it said nothing."""
-    return message[1:].decode(errors="replace") if message[:1] == spec.FAILED else ""
-
-
-def _set(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
+        helpers = [helper for helper in (self._helper, *self._retired) if helper is not None]
+        await asyncio.gather(*(helper.end() for helper in helpers))
+        self._retired.clear()

@@ -17,10 +17,17 @@ import threading
 import traceback
 from collections.abc import Awaitable, Callable
 from contextvars import copy_context
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, cast
 
-from jackfield.errors import ConnectionEnded, RemoteProtocolError
+from jackfield.endpoints import DEFAULT_OPTIONS
+from jackfield.errors import (
+    ConnectionEnded,
+    ConnectTimeout,
+    JackfieldError,
+    RemoteProtocolError,
+)
+from jackfield.events import ConnectionEnded as Ended
 from jackfield.events import Events, HandlerFailed, Refused
 from jackfield.framing.base import Framing
 from jackfield.limits import Limits
@@ -28,18 +35,69 @@ from jackfield.models.stepping import Stepping
 from jackfield.net.connection import Connection
 from jackfield.net.crossing import BlockingConnection, BridgedConnection
 from jackfield.net.ioloop import IOLoop, new_plain_event_loop
+from jackfield.net.stream import StreamConnection
 from jackfield.service import Replier, Service
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Serving:
-    """What a model is given to work with."""
+    """What a model is given to work with. A reload changes service and framing."""
 
     service: Service[Any]
     framing: Framing[Any]
     io: IOLoop
     events: Events
     limits: Limits
+
+
+class ConnectionStatus(NamedTuple):
+    """One connection, as it is now.
+
+    state: "shaking hands", "waiting" for input, "at work", "lagging" when the peer does not take
+    what is sent to it, or "closing".
+    since: in seconds since 1970. unsent: bytes that wait for the peer.
+    """
+
+    number: int
+    endpoint: str
+    peer: str
+    since: float
+    state: str
+    bytes_received: int
+    bytes_sent: int
+    messages_received: int
+    messages_sent: int
+    unsent: int
+
+
+def status_of(conn: Connection[Any]) -> ConnectionStatus:
+    """Say how a connection is."""
+    return ConnectionStatus(
+        conn.number,
+        str(replace(conn.local, options=DEFAULT_OPTIONS)),
+        str(conn.peer),
+        conn.since,
+        conn.state,
+        conn.bytes_received,
+        conn.bytes_sent,
+        conn.messages_received,
+        conn.messages_sent,
+        conn.unsent,
+    )
+
+
+def ended(conn: Connection[Any]) -> Ended:
+    """Say what a connection that is over has come to."""
+    return Ended(
+        conn.number,
+        conn.local,
+        str(conn.peer),
+        conn.reason,
+        conn.bytes_received,
+        conn.bytes_sent,
+        conn.messages_received,
+        conn.messages_sent,
+    )
 
 
 Done = Callable[[], None]
@@ -65,6 +123,22 @@ def settle(conn: Connection[Any], error: BaseException | None, events: Events) -
         conn.reason = conn.reason or f"its handler failed: {text}"
         events.emit(HandlerFailed(conn.number, str(conn.peer), text, lines))
         conn.close_soon()
+
+
+def shake_off(conn: Connection[Any], error: JackfieldError, events: Events) -> None:
+    """Close a connection whose TLS handshake has failed, and tell both sides."""
+    reason = str(error)
+    events.emit(Refused(conn.local, str(conn.peer), reason, _limit_of(error)))
+    layer = conn.tls_layer
+    if layer is not None and layer.is_foreign and isinstance(conn, StreamConnection):
+        conn.refuse_in_plain("you do not speak TLS, and this endpoint does; connect to tls://")
+    else:
+        conn.reason = reason
+        conn.close_soon()
+
+
+def _limit_of(error: JackfieldError) -> str:
+    return "handshake" if isinstance(error, ConnectTimeout) else ""
 
 
 class Tasks:

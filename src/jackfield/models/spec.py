@@ -22,6 +22,7 @@ from jackfield.service import Service
 # From the parent to the helper
 FORK = b"F"
 KILL = b"K"  # and a process id
+RETIRE = b"E"  # no more forks: end with the last child
 # From the helper to the parent
 READY = b"R"
 FAILED = b"!"  # and why
@@ -36,6 +37,7 @@ JOIN = b"+"  # and when(), a room's name, and its policy, likewise
 LEAVE = b"-"  # and when() and a room's name, likewise
 PUBLISH = b"P"  # and when(), a room's name, and the message encoded for streams and for units
 EVENT = b"E"  # and JSON: what happened
+COUNTS = b"N"  # and JSON: the `Counts` so far, what goes on in place of the reason, and `unsent`
 DONE = b"D"  # and JSON: the `Counts`; the parent closes its end when it has them
 
 
@@ -54,6 +56,8 @@ class Spec:
     """The endpoints whose certificates are to be loaded before the first fork."""
     shows: bool
     """Whether somebody subscribes to messages."""
+    watches: bool
+    """Whether somebody subscribes to bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,20 +89,24 @@ class Counts(NamedTuple):
     messages_sent: int = 0
 
 
-def pickled(spec: Spec) -> bytes:
-    """Give the spec as bytes. Raises ConfigurationError when a part has no name to find it by."""
+def pickled(what: object, service: str, where: str) -> bytes:
+    """Give what another process needs to serve a service, as bytes.
+
+    where: "under processes", say, for the error. Raises ConfigurationError when a part has no
+    name to find it by there.
+    """
     try:
-        data = pickle.dumps(spec)
+        data = pickle.dumps(what)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         msg = (
-            f"service {spec.service.name}: its handler cannot be found by name from another "
-            f"process ({error}); under processes it must stand at the top level of a module"
+            f"service {service}: its handler cannot be found by name from another process "
+            f"({error}); {where} it must stand at the top level of a module"
         )
         raise ConfigurationError(msg) from error
     if b"__main__" in data and main() is None:
         msg = (
-            f"service {spec.service.name}: its handler was typed in, not imported; under "
-            "processes it must stand in a file"
+            f"service {service}: its handler was typed in, not imported; {where} it must stand "
+            "in a file"
         )
         raise ConfigurationError(msg)
     return data

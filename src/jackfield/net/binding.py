@@ -99,6 +99,34 @@ def bind(endpoint: Endpoint) -> list[Bound]:
         return _bind_inet(replace(endpoint, host="0.0.0.0"))  # IPv6 is off here
 
 
+def bind_for_workers(endpoint: Endpoint, count: int) -> list[list[Bound]]:
+    """Bind an endpoint for so many processes: for each of them the sockets that it serves.
+
+    Streams and seqpacket share theirs. UDP has one for each, with SO_REUSEPORT: the system then
+    keeps the datagrams of a peer with one of them (socket(7)). Errors as `bind()`, which is also
+    asked whether somebody else has the address: of one user, SO_REUSEPORT would let in anybody.
+    """
+    first = bind(endpoint)
+    if first[0].endpoint.transport is not Transport.UDP:
+        return [first] * count
+    for bound in first:
+        bound.sock.close()
+    with contextlib.ExitStack() as opened:
+        shares = []
+        for _ in range(count):
+            shares.append([_bind_shared(endpoint, bound.endpoint) for bound in first])
+            for bound in shares[-1]:
+                opened.enter_context(bound.sock)
+        opened.pop_all()
+    return shares
+
+
+def _bind_shared(endpoint: Endpoint, at: Endpoint) -> Bound:
+    ((family, sockaddr),) = _addresses(at)
+    sock = _bind_one(endpoint, family, sockaddr, "", shared=True)
+    return Bound(sock, at)
+
+
 @contextlib.contextmanager
 def _new_socket(
     endpoint: Endpoint, at: Endpoint, family: int, who: str = ""
@@ -174,7 +202,9 @@ def _bind_all(
     return bound
 
 
-def _bind_one(endpoint: Endpoint, family: int, sockaddr: Sockaddr, who: str) -> socket.socket:
+def _bind_one(
+    endpoint: Endpoint, family: int, sockaddr: Sockaddr, who: str, *, shared: bool = False
+) -> socket.socket:
     at = details.endpoint_of(endpoint.transport, sockaddr)
     with _new_socket(endpoint, at, family, who) as sock:
         if family == socket.AF_INET6:
@@ -185,6 +215,8 @@ def _bind_one(endpoint: Endpoint, family: int, sockaddr: Sockaddr, who: str) -> 
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         elif endpoint.is_stream:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if endpoint.transport is Transport.UDP:
             options.join(sock, endpoint)
             if endpoint.is_any:

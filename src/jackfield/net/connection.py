@@ -15,8 +15,10 @@ this class is what all have in common.
 from __future__ import annotations
 
 import socket
+import ssl
 import sys
 import threading
+import time
 from asyncio import Future
 from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
@@ -56,6 +58,8 @@ class Connection(Receiving[M]):
     reason: why it ended, in a few words for the operator; empty when all went well.
     messages_received, messages_sent, bytes_received, bytes_sent: counts so far. Messages
     count once they are decoded; bytes are those of the socket, TLS included.
+    since: when it was accepted, in seconds since 1970.
+    draining: whether the server is stopping, so that the handler should come to an end.
     """
 
     __slots__ = (
@@ -72,12 +76,14 @@ class Connection(Receiving[M]):
         "address",
         "bytes_received",
         "bytes_sent",
+        "draining",
         "limits",
         "messages_sent",
         "number",
         "over",
         "own",
         "reason",
+        "since",
         "transport",
     )
 
@@ -110,7 +116,9 @@ class Connection(Receiving[M]):
         self._keeper: Keeper | None = None
         self._tap: Callable[[Framing[Any]], Framing[Any]] | None = None
         self.reason = ""
+        self.draining = False
         self.number = 0
+        self.since = 0.0
         self.bytes_received = self.bytes_sent = 0
         self.messages_sent = 0
 
@@ -271,6 +279,18 @@ class Connection(Receiving[M]):
         """
         raise self._not_here("send_eof()")
 
+    async def start_tls(self, context: ssl.SSLContext, server_hostname: str | None = None) -> None:
+        """Go on with TLS on a stream that has none yet, once the handshake is over.
+
+        context: as `jackfield.tls` makes it. server_hostname: whose certificate to expect, on
+        the client's side; None on the server's.
+        What is sent already goes in the clear. What came behind the last message received must
+        be TLS, so nobody can put plain words before it (RFC 3207, section 6).
+        Raises TLSError, ConnectTimeout and PeerLost, and the connection is closed then, and
+        LocalProtocolError where there is TLS already, or no stream.
+        """
+        raise self._not_here("start_tls()")
+
     # The connection itself
 
     def switch(self, framing: Framing[N]) -> Connection[N]:
@@ -295,6 +315,15 @@ class Connection(Receiving[M]):
     def live_socket(self) -> socket.socket:
         """Give the socket. Raises ConnectionClosed when there is none any more."""
         raise NotImplementedError
+
+    @property
+    def state(self) -> str:
+        """What goes on, in a word or two, for the operator."""
+        if self.over is not None:
+            return "closing"
+        if self._blocked:
+            return "lagging"  # the peer does not take what is sent to it
+        return "waiting" if self.is_awaited else "at work"
 
     @property
     def core(self) -> Connection[M]:
@@ -333,8 +362,13 @@ class Connection(Receiving[M]):
         """
         raise NotImplementedError
 
+    def drain(self) -> None:
+        """The server is stopping: say so to who asks, and end the input."""
+        self.draining = True
+        self.end_input()
+
     def end_input(self) -> None:
-        """Let receiving end once what was read is received: the server is stopping."""
+        """Let receiving end once what was read is received."""
         raise NotImplementedError
 
     def call_when_over(self, call: Callable[[], None]) -> None:
@@ -347,6 +381,7 @@ class Connection(Receiving[M]):
         """Give it its number, and have `keeper` told when it is over."""
         self._keeper = keeper
         self.number = number
+        self.since = time.time()
 
     def tap(self, tap: Callable[[Framing[Any]], Framing[Any]]) -> None:
         """Put `tap(framing)` in place of this framing and of those switched to. Once, at first."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
@@ -156,6 +157,11 @@ class _Crossing(Described[M]):
         return self._core.framing
 
     @property
+    def draining(self) -> bool:
+        """Whether the server is stopping, so that the handler should come to an end."""
+        return self._core.draining
+
+    @property
     def number(self) -> int:
         """Its own number among the connections of the server."""
         return self._core.number
@@ -257,6 +263,10 @@ class BlockingConnection(_Crossing[M]):
     def send_eof(self) -> None:
         """As `Connection.send_eof()`."""
         self._wait_for(self._core.send_eof())
+
+    def start_tls(self, context: ssl.SSLContext, server_hostname: str | None = None) -> None:
+        """As `Connection.start_tls()`."""
+        self._wait_for(self._core.start_tls(context, server_hostname))
 
     def close(self) -> None:
         """As `Connection.close()`."""
@@ -369,6 +379,10 @@ class BridgedConnection(_Crossing[M]):
     async def send_eof(self) -> None:
         """As `Connection.send_eof()`."""
         await self._result_of(self._core.send_eof())
+
+    async def start_tls(self, context: ssl.SSLContext, server_hostname: str | None = None) -> None:
+        """As `Connection.start_tls()`."""
+        await self._result_of(self._core.start_tls(context, server_hostname))
 
     async def close(self) -> None:
         """As `Connection.close()`."""

@@ -21,10 +21,12 @@ import struct
 from asyncio import TimerHandle
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from jackfield.endpoints import Endpoint
 from jackfield.events import DatagramsDropped, Events
+from jackfield.framing.base import Framing
 from jackfield.net.access import Access, host_of, source_of
 from jackfield.net.oserrors import code
 from jackfield.net.packets import BURST, UNIT
@@ -50,8 +52,10 @@ _ANCILLARY = 128
 class DatagramListener:
     """A bound datagram socket and the sessions of its peers.
 
-    accept: called with a new session; False when no handler is free for it now.
+    one_at_a_time: whether datagrams are answered one after another, whoever sent them.
+    admits_new: whether peers without a session get one.
     access: whose datagrams are taken.
+    accept: called with a new session; False when no handler is free for it now.
     """
 
     def __init__(
@@ -61,9 +65,6 @@ class DatagramListener:
         endpoint: Endpoint,
         events: Events,
         accept: Callable[[Session], bool],
-        *,
-        access: Access,
-        one_at_a_time: bool = False,
     ) -> None:
         self.endpoint = endpoint
         self._plan = plan
@@ -73,8 +74,8 @@ class DatagramListener:
         self._limits = plan.limits
         self._events = events
         self._accept = accept
-        self._access = access
-        self._one_at_a_time = one_at_a_time
+        self.access = Access()
+        self.one_at_a_time = False
         self._sessions: dict[Any, Session] = {}
         self._waiting: deque[tuple[Any, Ancillary, bytes]] = deque()
         self._busy = False  # under one_at_a_time: somebody is being answered
@@ -84,6 +85,7 @@ class DatagramListener:
         self._dropped: dict[str, int] = {}
         self._sweep: TimerHandle | None = None
         self._counts: dict[str, int] = {}  # datagrams by source, since the last sweep
+        self.admits_new = True
         self._draining = False
         self._reading = False
 
@@ -156,7 +158,7 @@ class DatagramListener:
     def _take(self, address: Any, way_back: Ancillary, unit: bytes) -> None:
         """Hand a datagram to its session, at once or when its turn comes."""
         session = self._sessions.get(address)
-        if not self._one_at_a_time and session is not None:
+        if not self.one_at_a_time and session is not None:
             self._give(session, way_back, unit)
         elif len(self._waiting) >= self._limits.session_inbox:
             self._drop("more datagrams wait for a handler than session_inbox allows")
@@ -168,7 +170,7 @@ class DatagramListener:
     def _admits(self, address: Any) -> bool:
         """Whether a datagram from there is taken, by who sent it and how many came before."""
         host = host_of(address)
-        if not self._access.permits(host):
+        if not self.access.permits(host):
             self._drop("its sender's address may not connect here")
             return False
         if host:
@@ -197,7 +199,7 @@ class DatagramListener:
             self._waiting.popleft()
             if session.is_over:
                 continue
-            if self._one_at_a_time:
+            if self.one_at_a_time:
                 self._busy = True
                 self._give(session, way_back, unit)
                 session.expect_idle(self._answered)
@@ -222,9 +224,10 @@ class DatagramListener:
     def _new_session(self, address: Any, way_back: Ancillary) -> Session | None:
         """Begin a session; None when its datagram has to wait, a dead one when it is refused."""
         session: Session = SessionConnection(self._plan, self._shared, address, way_back)
-        if self._draining or len(self._sessions) >= self._limits.sessions:
-            if not self._draining:
-                self._drop("more peers at a time than sessions allows")
+        reason = self._why_not()
+        if reason is not None:
+            if reason:
+                self._drop(reason)
             session.abort()
             return session
         session.call_when_over(lambda: self._forget(address, session))
@@ -232,6 +235,16 @@ class DatagramListener:
         if self._accept(session):
             return session
         session.abort()
+        return None
+
+    def _why_not(self) -> str | None:
+        """Say why nobody new is taken; "" when that needs no words, None when one is."""
+        if self._draining:
+            return ""
+        if not self.admits_new:
+            return "nobody new is taken while the server is suspended"
+        if len(self._sessions) >= self._limits.sessions:
+            return "more peers at a time than sessions allows"
         return None
 
     def _give(self, session: Session, way_back: Ancillary, unit: bytes) -> None:
@@ -273,6 +286,10 @@ class DatagramListener:
             if session.last_heard < oldest:
                 session.end_input()
         self._sweep = self._io.loop.call_later(self._interval, self._sweep_sessions)
+
+    def use(self, framing: Framing[Any]) -> None:
+        """Cut the datagrams of new sessions by another framing."""
+        self._plan = replace(self._plan, framing=framing)
 
     def drain(self) -> None:
         """Take no new peers; those there may go on."""

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from types import TracebackType
+from typing import TextIO
 
 from jackfield.errors import ConfigurationError
 from jackfield.net.oserrors import code
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 
 def read(path: str, most: int) -> bytes:
@@ -27,6 +37,41 @@ def read(path: str, most: int) -> bytes:
     return data
 
 
+def lines_of(path: str, longest: int) -> Iterator[bytes]:
+    """Give the lines of a file, each with its ending, and cut after `longest` bytes.
+
+    Raises ConfigurationError naming the file when it cannot be read.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            while line := file.readline(longest):
+                yield line
+    except OSError as error:
+        raise ConfigurationError(f"{path}: {error.strerror or error} ({code(error)})") from error
+
+
+def create(path: str) -> TextIO:
+    """Make a new file of ASCII text that its owner alone can read.
+
+    Raises ConfigurationError naming the file when it is there already or cannot be made.
+    """
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise ConfigurationError(f"{path}: {error.strerror or error} ({code(error)})") from error
+    return os.fdopen(fd, "w", encoding="ascii")
+
+
+def append(file: TextIO, line: str) -> str:
+    """Write a line at once; give what was wrong, in words, or nothing."""
+    try:
+        file.write(line + "\n")
+        file.flush()
+    except OSError as error:
+        return f"{error.strerror or error} ({code(error)})"
+    return ""
+
+
 def own_folder(path: str) -> str:
     """Make a folder, unless it is there, in which nobody else can put anything; give its path.
 
@@ -42,3 +87,78 @@ def own_folder(path: str) -> str:
     if not stat.S_ISDIR(found.st_mode) or not mine or found.st_mode & 0o022:
         raise ConfigurationError(f"{path}: is not a folder of yours alone; remove it first")
     return path
+
+
+def make_folders(path: str) -> None:
+    """Make a folder and those above it, as far as they are missing, for their owner alone.
+
+    Raises ConfigurationError naming it.
+    """
+    try:
+        for folder in reversed([Path(path), *Path(path).parents]):
+            if not folder.exists():
+                folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"{path}: {error.strerror or error} ({code(error)})") from error
+
+
+def replace(path: str, data: bytes, mode: int) -> None:
+    """Put a file with this content and mode in place of what is there: all of it or nothing.
+
+    It is on the disk when this returns. Raises ConfigurationError naming the file.
+    """
+    target = Path(path)
+    try:
+        fd, new = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        try:
+            with os.fdopen(fd, "wb") as file:
+                os.chmod(new, mode)  # noqa: PTH101  a name that was just made
+                file.write(data)
+                file.flush()
+                os.fsync(fd)
+            os.replace(new, path)  # noqa: PTH105  likewise
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(new)  # noqa: PTH108  likewise
+            raise
+        _sync_folder(target.parent)
+    except OSError as error:
+        raise ConfigurationError(f"{path}: {error.strerror or error} ({code(error)})") from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk, where a folder can be opened."""
+    if os.name == "posix":
+        fd = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+class Lock:
+    """Held by one process at a time, within `with`; by way of a file, which stays.
+
+    Waits for who has it. Where the system has no flock(2), it locks nothing.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._fd = -1
+
+    def __enter__(self) -> None:
+        try:
+            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            msg = f"{self._path}: {error.strerror or error} ({code(error)})"
+            raise ConfigurationError(msg) from error
+        if fcntl is not None:
+            fcntl.flock(self._fd, fcntl.LOCK_EX)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        os.close(self._fd)

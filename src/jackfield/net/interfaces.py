@@ -6,6 +6,7 @@ the socket module has, which does not tell which address is on which interface.
 
 from __future__ import annotations
 
+import re
 import socket
 import struct
 from collections.abc import Iterator
@@ -26,6 +27,8 @@ _KIND = 0x3FFF  # NLA_TYPE_MASK
 _IFLA_IFNAME = 3
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2  # the same, but on a point-to-point link
 _IFF_UP, _IFF_LOOPBACK = 0x1, 0x8
+
+_HOST = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
 
 _READ = 64 * 1024  # bytes; the kernel puts at most 32 KiB into one answer
 _MOST = 16 * 1024 * 1024  # bytes of answers: some 100,000 interfaces
@@ -190,3 +193,11 @@ def _by_name() -> list[Interface]:
         if there:
             found.append(Interface("", 0, up=True, loopback=loopback, addresses=there))
     return found
+
+
+def machine_names() -> list[str]:
+    """Give the names of this machine: `localhost`, and what it calls itself, if that is a name."""
+    own = socket.gethostname().rstrip(".").lower()
+    short = own.partition(".")[0]
+    found = ["localhost", f"{short}.local", short, own]
+    return list(dict.fromkeys(name for name in found if _HOST.fullmatch(name)))

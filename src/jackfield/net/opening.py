@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from jackfield.net.packets import PacketConnection
 from jackfield.net.roles import Plan
 from jackfield.net.stream import StreamConnection
 from jackfield.net.tls import TLSLayer
+from jackfield.net.watching import WatchedTLS, Watcher
 
 Ready = Callable[[JackfieldError | None], None]
 
@@ -34,12 +36,29 @@ def make_connection(
 
 
 def begin(plan: Plan, conn: Connection[Any], ready: Ready) -> None:
-    """Begin to read; `ready(error)` is called once messages can be exchanged, or cannot."""
+    """Begin to read; `ready(error)` is called once messages can be exchanged, or cannot.
+
+    By then the connection has its number, by which it is told of where its bytes are watched.
+    """
+    watcher = None if plan.watched is None else Watcher(conn, plan.watched)
     if isinstance(conn, StreamConnection):
         if plan.context is not None:
-            conn.open(TLSLayer(plan.context, plan.server_hostname), ready)
+            conn.open(make_layer(plan.context, plan.server_hostname, watcher), ready)
             return
+        if watcher is not None:
+            conn.watch_bytes(watcher)
         conn.open()
     elif isinstance(conn, PacketConnection):
+        if watcher is not None:
+            conn.watch_bytes(watcher)
         conn.open()
     ready(None)
+
+
+def make_layer(
+    context: ssl.SSLContext, server_hostname: str | None, watcher: Watcher | None
+) -> TLSLayer:
+    """Make the TLS of one connection."""
+    if watcher is None:
+        return TLSLayer(context, server_hostname)
+    return WatchedTLS(context, server_hostname, watcher)

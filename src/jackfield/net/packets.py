@@ -17,7 +17,7 @@ import contextlib
 import socket
 from asyncio import TimerHandle
 from collections.abc import Awaitable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from jackfield.endpoints import Endpoint, Transport
 from jackfield.errors import (
@@ -31,6 +31,7 @@ from jackfield.net.connection import Connection
 from jackfield.net.ioloop import DONE
 from jackfield.net.oserrors import lost
 from jackfield.net.roles import Plan
+from jackfield.net.watching import WatchedSocket, Watcher
 
 M = TypeVar("M")
 
@@ -174,6 +175,10 @@ class PacketConnection(UnitConnection[M]):
         self._closing = False
         self._reading = False
         self._retry: TimerHandle | None = None
+
+    def watch_bytes(self, watcher: Watcher) -> None:
+        """Tell of all units from now on. Before `open()`."""
+        self._sock = cast("socket.socket", WatchedSocket(self._sock, watcher))
 
     def open(self) -> None:
         """Begin to read."""

@@ -6,6 +6,7 @@ import ssl
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from jackfield.events import Events
 from jackfield.framing.base import Framing
 from jackfield.limits import Limits
 from jackfield.net.ioloop import IOLoop
@@ -18,6 +19,7 @@ class Plan:
     context: how to speak TLS; None for plain text.
     amplifies: whether a datagram may be answered by more than it brought, wherever it came from.
     server_hostname: whose certificate to expect; None on a server's side.
+    watched: whom to tell of all bytes; None where nobody wants to know.
     """
 
     io: IOLoop
@@ -26,6 +28,7 @@ class Plan:
     context: ssl.SSLContext | None = None
     server_hostname: str | None = None
     amplifies: bool = True
+    watched: Events | None = None
 
 
 class Waiter(Protocol):

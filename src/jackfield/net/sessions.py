@@ -14,6 +14,7 @@ from jackfield.net.ioloop import IOLoop
 from jackfield.net.oserrors import lost
 from jackfield.net.packets import RETRY, UnitConnection, largest_unit
 from jackfield.net.roles import Plan
+from jackfield.net.watching import Watcher
 
 M = TypeVar("M")
 
@@ -76,6 +77,7 @@ class SessionConnection(UnitConnection[M]):
         "_gone",
         "_listening",
         "_units",
+        "_watcher",
         "last_heard",
         "on_idle",
         "way_back",
@@ -96,10 +98,15 @@ class SessionConnection(UnitConnection[M]):
         self._credit = 0 if bound else None  # bytes that it may be sent, if that is bounded
         self._at_hand = b""  # the unit of the message at hand
         self._units: list[bytes] = []  # received while a message was at hand
+        self._watcher: Watcher | None = None
         self.way_back = way_back
         self.last_heard = 0.0
         self.on_idle: Callable[[], None] | None = None
         """Called when the handler has used what it was given, while `expect_idle()` holds."""
+
+    def watch_bytes(self, watcher: Watcher) -> None:
+        """Tell of all units from now on."""
+        self._watcher = watcher
 
     def take_unit(self, unit: bytes) -> bool:
         """Take what arrived from the peer; False when too much waits already."""
@@ -116,6 +123,8 @@ class SessionConnection(UnitConnection[M]):
         self.bytes_received += len(unit)
         if self._credit is not None:
             self._credit += len(unit)
+        if self._watcher is not None:
+            self._watcher.received(unit)
         self._at_hand = unit
         self._decode_units([unit])
 
@@ -160,6 +169,8 @@ class SessionConnection(UnitConnection[M]):
                 self._end_input(self.over)
                 return
             self.bytes_sent += len(data)
+            if self._watcher is not None:
+                self._watcher.sent(data)
             if self._credit is not None:
                 self._credit -= len(data)
 

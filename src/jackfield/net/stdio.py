@@ -83,3 +83,12 @@ def columns(fd: int) -> int:
 
 def _failed(fd: int, done: str, error: OSError) -> LocalError:
     return LocalError(f"{_NAMES[fd]} cannot be {done}: {error.strerror or error} ({code(error)})")
+
+
+def has_terminal() -> bool:
+    """Whether this process has a terminal that can still be used."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True

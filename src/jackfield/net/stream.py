@@ -1,4 +1,4 @@
-"""A connection over a stream: reading, slicing, TLS and closing. `writing.py` has its other half.
+"""A connection over a stream: reading, slicing and closing. `writing.py` has its other half.
 
 The rules this file owns:
 
@@ -6,9 +6,7 @@ The rules this file owns:
    `SLICE` bytes, one slice a turn of the loop, so a flood of tiny messages on one connection
    leaves everyone else's turns short. What is not decoded yet stays bytes.
 2. Nothing is read while anything read before waits: the peer's system holds it back instead.
-3. TLS is a step between the socket and the framing, so it can be half-closed, and a stream
-   that was cut off is told from one that ended.
-4. After the last word the input is read and dropped, up to a bound, before the socket is
+3. After the last word the input is read and dropped, up to a bound, before the socket is
    closed: a close with unread input sends a reset, which can destroy the last word.
 """
 
@@ -16,18 +14,15 @@ from __future__ import annotations
 
 import contextlib
 import struct
-from asyncio import TimerHandle
-from collections.abc import Callable
 from socket import SO_LINGER, SOL_SOCKET, socket
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from jackfield.endpoints import Endpoint, Transport
 from jackfield.errors import (
     ConnectionClosed,
-    ConnectTimeout,
     EndOfStream,
-    JackfieldError,
     PeerLost,
+    RemoteProtocolError,
     TLSError,
 )
 from jackfield.framing.base import Decoder
@@ -35,8 +30,9 @@ from jackfield.net import details
 from jackfield.net.connection import CHUNK, CLOSED
 from jackfield.net.oserrors import lost
 from jackfield.net.roles import Plan
-from jackfield.net.tls import TLSLayer
-from jackfield.net.writing import WritingStream
+from jackfield.net.securing import SecuredStream
+from jackfield.net.tls import is_hello
+from jackfield.net.watching import WatchedSocket, Watcher
 
 M = TypeVar("M")
 
@@ -48,19 +44,20 @@ SLICE = 1024
 empty lines made everyone else's turn wait for 4096 handler steps."""
 
 
-class StreamConnection(WritingStream[M]):
+_HANDSHAKE = 0x16
+"""The first byte of a TLS client."""
+
+_MISTAKEN = "you speak TLS, and this endpoint does not; connect without it, as to tcp://"
+
+
+class StreamConnection(SecuredStream[M]):
     """A connection over TCP, TLS, a UNIX stream or an in-memory pair."""
 
     __slots__ = (
-        "_backlog",
         "_chunking",
-        "_deadline",
         "_decoder",
-        "_eof",
-        "_fin",
         "_lingered",
         "_lingers",
-        "_on_ready",
         "_reading",
         "_turning",
     )
@@ -77,29 +74,15 @@ class StreamConnection(WritingStream[M]):
     ) -> None:
         super().__init__(plan, sock, transport, address, own)
         self._decoder: Decoder[M] = plan.framing.decoder()
-        self._on_ready: Callable[[JackfieldError | None], None] | None = None
-        self._backlog: bytes | memoryview = b""  # read and not decoded yet
         self._turning = False  # _turn() is on its way
         self._chunking = False  # a receive_chunk() waits: input is not to be decoded
         self._reading = False
-        self._eof = False  # nothing more is read
-        self._fin = False  # since the peer has ended its side
         self._lingers = lingers
         self._lingered = 0
-        self._deadline: TimerHandle | None = None
 
-    def open(
-        self,
-        tls: TLSLayer | None = None,
-        on_ready: Callable[[JackfieldError | None], None] | None = None,
-    ) -> None:
-        """Begin to read. With `tls`, shake hands first and then call `on_ready(error)`."""
-        if tls is not None:
-            self._tls = tls
-            self._on_ready = on_ready
-            self._within(self.limits.handshake, self._handshake_late)
-            self._shake_hands(tls)
-        self._start_reading()
+    def watch_bytes(self, watcher: Watcher) -> None:
+        """Tell of all bytes from now on. Before `open()`, and not where TLS is to be watched."""
+        self._sock = cast("socket", WatchedSocket(self._sock, watcher))
 
     # Reading
 
@@ -128,10 +111,18 @@ class StreamConnection(WritingStream[M]):
         if self._tls is not None:
             self._decrypt(self._tls, data)
         elif data:
-            self._take(data)
+            if data[0] == _HANDSHAKE and self._mistakes_us(data):
+                self._input_ended(RemoteProtocolError(_MISTAKEN))
+            else:
+                self._take(data)
         else:
             self._fin = True
             self._input_ended(self.over if isinstance(self.over, PeerLost) else None)
+
+    def _mistakes_us(self, data: bytes) -> bool:
+        """Whether a peer that was accepted begins to speak TLS, which this endpoint does not."""
+        first = self._lingers and self.bytes_received == len(data)
+        return first and is_hello(data) and not getattr(self._framing, "passes_tls", False)
 
     def _take(self, data: bytes) -> None:
         """Decode what was read: now if it is little, else slice by slice."""
@@ -319,62 +310,6 @@ class StreamConnection(WritingStream[M]):
         self._over = self._eof and not self._backlog
         return chunk
 
-    # TLS
-
-    def _decrypt(self, tls: TLSLayer, data: bytes) -> None:
-        """Pass what was read through TLS and on to the framing; b"" is the end of TCP."""
-        tls.feed(data)
-        if self._on_ready is not None and not self._shake_hands(tls):
-            return
-        text = tls.decrypt()
-        self._send_raw(tls.output())
-        if data and not tls.ended and not tls.error:
-            if text:
-                self._take(text)
-            return
-        error = None
-        if tls.error:
-            error = PeerLost(tls.error)
-            self._fail_sending(error)
-        elif not tls.ended:
-            error = PeerLost("the stream was cut off: TCP ended without TLS close_notify")
-        self._fin = not tls.error
-        self._backlog = text
-        self._input_ended(error)
-        if text:
-            self._turn()
-
-    def _shake_hands(self, tls: TLSLayer) -> bool:
-        """Go on with the handshake; whether it is over and was good."""
-        failure: TLSError | None = None
-        try:
-            done = tls.handshake()
-        except TLSError as error:
-            failure = error
-            done = True
-        self._send_raw(tls.output())
-        if done:
-            self._handshake_over(failure)
-        return done and failure is None
-
-    def _handshake_late(self) -> None:
-        self._handshake_over(ConnectTimeout(f"no TLS handshake within {self.limits.handshake:g} s"))
-
-    def _handshake_over(self, failure: JackfieldError | None) -> None:
-        """Tell who waits for the handshake, if it goes on, what came of it."""
-        ready, self._on_ready = self._on_ready, None
-        if ready is None:
-            return
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-        if failure is not None:
-            self._stop_reading()
-            self._eof = True
-            if self.over is None:
-                self.over = ConnectionClosed("the TLS handshake failed")
-        ready(failure)
-
     # Closing
 
     def close_soon(self) -> None:
@@ -430,12 +365,6 @@ class StreamConnection(WritingStream[M]):
             return True
         self._teardown()
         return False
-
-    def _within(self, seconds: float, call: Callable[[], None]) -> None:
-        """Have `call()` called when time is up; in place of an earlier deadline."""
-        if self._deadline is not None:
-            self._deadline.cancel()
-        self._deadline = self.io_loop.loop.call_later(seconds, call)
 
     async def close(self) -> None:
         self.close_soon()

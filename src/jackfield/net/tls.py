@@ -8,9 +8,12 @@ TLS 1.2 and newer (RFC 8446, RFC 9325).
 from __future__ import annotations
 
 import contextlib
+import re
 import ssl
+from collections.abc import Iterable
 from pathlib import Path
 
+from jackfield.endpoints import Endpoint
 from jackfield.errors import ConfigurationError, TLSError
 from jackfield.net.details import TLSDetails
 
@@ -20,10 +23,18 @@ _RECORDS = 64 * 1024
 _FIRST = (0x16, 0x15)
 """The first byte of a TLS stream: that of a handshake, or of an alert (RFC 8446, section 5.1)."""
 
+_HELLO = re.compile(rb"\x16\x03[\x00-\x04]..(\x01|$)|\x16\x03[\x00-\x04].?$", re.DOTALL)
+"""A handshake record with a ClientHello, or what there is of it so far."""
+
 _UNKNOWN_AUTHORITY = (18, 19, 20, 21)
 """X509_V_ERR_… of openssl-verification-options(1): self-signed, or by nobody who is known."""
 
 _NO_TLS = "the other side does not speak TLS; it may expect tcp:// instead"
+
+
+def is_hello(data: bytes) -> bool:
+    """Whether these are the first bytes of a client that speaks TLS (RFC 8446, section 5.1)."""
+    return _HELLO.match(data) is not None
 
 
 class TLSLayer:
@@ -58,6 +69,11 @@ class TLSLayer:
         if self._foreign is None:
             self._foreign = data[0] not in _FIRST
         self._in.write(data)
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether the peer has begun with something else than TLS."""
+        return bool(self._foreign)
 
     def output(self) -> bytes:
         """Give bytes for the socket."""
@@ -115,7 +131,8 @@ class TLSLayer:
                 hint = "; if it is one of your own, name its authority with --ca FILE"
             return f"{who} cannot be trusted: {error.verify_message.rstrip('.')}{hint}"
         if isinstance(error, ssl.SSLEOFError):
-            return "the other side closed the connection during the TLS handshake"
+            hint = "; it may not speak TLS, and expect tcp:// instead" if self._target else ""
+            return f"the other side closed the connection during the TLS handshake{hint}"
         reason = error.reason or str(error)
         if reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "HTTPS_PROXY_REQUEST"}:
             return _NO_TLS
@@ -132,11 +149,12 @@ class TLSLayer:
         )
 
 
-def server_context(cert: str, key: str, ca: str = "") -> ssl.SSLContext:
+def server_context(cert: str, key: str, ca: str = "", alpn: str = "") -> ssl.SSLContext:
     """Make the settings of a TLS server from files in PEM form.
 
     cert: certificate, with its chain. key: its private key; may be in the same file.
     ca: authorities of whom a client must show a certificate; empty asks for none.
+    alpn: application protocols to agree on one of, most wanted first, with commas between.
     Raises ConfigurationError naming the file at fault.
     """
     if not cert:
@@ -153,14 +171,24 @@ def server_context(cert: str, key: str, ca: str = "") -> ssl.SSLContext:
     if ca:
         _load_authorities(context, ca)
         context.verify_mode = ssl.CERT_REQUIRED
+    _offer(context, alpn)
     return context
 
 
-def client_context(ca: str = "", cert: str = "", key: str = "") -> ssl.SSLContext:
+def context_for(endpoint: Endpoint) -> ssl.SSLContext:
+    """Make the settings of a server from the options of an endpoint. Errors likewise."""
+    files = endpoint.options
+    return server_context(files.cert or "", files.key or "", files.ca or "", files.alpn or "")
+
+
+def client_context(
+    ca: str = "", cert: str = "", key: str = "", alpn: str = "", also: Iterable[str] = ()
+) -> ssl.SSLContext:
     """Make the settings of a TLS client. The server's certificate is always verified.
 
     ca: authorities to trust in place of the system's. cert, key: what to show to a server
-    that asks. Raises ConfigurationError naming the file at fault.
+    that asks. alpn: as for a server. also: files of authorities to trust beside the system's.
+    Raises ConfigurationError naming the file at fault.
     """
     if ca:
         _readable(ca)
@@ -168,6 +196,10 @@ def client_context(ca: str = "", cert: str = "", key: str = "") -> ssl.SSLContex
         _load_authorities(context, ca)
     else:
         context = _strict(ssl.create_default_context())
+        for file in also:
+            _readable(file)
+            _load_authorities(context, file)
+    _offer(context, alpn)
     if cert:
         for file in filter(None, (cert, key)):
             _readable(file)
@@ -177,6 +209,11 @@ def client_context(ca: str = "", cert: str = "", key: str = "") -> ssl.SSLContex
             msg = f"{cert}: no certificate with its key ({error.reason})"
             raise ConfigurationError(msg) from None
     return context
+
+
+def _offer(context: ssl.SSLContext, alpn: str) -> None:
+    if alpn:
+        context.set_alpn_protocols(alpn.split(","))
 
 
 def _strict(context: ssl.SSLContext) -> ssl.SSLContext:

@@ -23,6 +23,7 @@ from jackfield.net.ioloop import DONE
 from jackfield.net.oserrors import lost
 from jackfield.net.roles import Plan
 from jackfield.net.tls import TLSLayer
+from jackfield.net.watching import is_watched
 
 M = TypeVar("M")
 
@@ -239,7 +240,9 @@ class WritingStream(Connection[M]):
 
     async def _send_file(self, file: int, offset: int, size: int) -> int:
         """Send a file part by part, with a turn of the loop for others in between."""
-        copied = self._tls is not None or self._sock.fileno() < 0 or not hasattr(os, "sendfile")
+        sock = self._sock
+        goes = sock.fileno() >= 0 and not is_watched(sock) and hasattr(os, "sendfile")
+        copied = self._tls is not None or not goes
         total = 0
         while total < size:
             try:

@@ -9,9 +9,10 @@ import pytest
 from jackfield.errors import ReceiveTimeout
 from jackfield.events import ConnectionEnded
 from jackfield.framing import lines
+from jackfield.models.names import ModelName
 from jackfield.net.connection import Connection
 from jackfield.net.crossing import BlockingConnection
-from jackfield.server import ModelName, Server
+from jackfield.server import Server
 from jackfield.service import Service
 from tests import handlers
 from tests.live import PATIENCE, Live, all_closed

@@ -37,11 +37,11 @@ def test_any_bytes_have_parts_or_are_refused(message: bytes) -> None:
 
 
 def of(service: Service[Any]) -> Spec:
-    return Spec(service, service.framing, Limits(), (), shows=False)
+    return Spec(service, service.framing, Limits(), (), shows=False, watches=False)
 
 
 def test_a_spec_is_what_it_was() -> None:
-    again = pickle.loads(pickled(of(handlers.native)))  # noqa: S301  our own
+    again = pickle.loads(pickled(of(handlers.native), "obey", "under processes"))  # noqa: S301  our own
     assert again.service.handler is handlers.obey
     assert again.limits == Limits()
 
@@ -50,7 +50,7 @@ def test_a_framing_that_cannot_cross_is_refused_too() -> None:
     framing = lines()
     framing.cut = lambda *_: (0, 0, 1)  # type: ignore[method-assign]
     with pytest.raises(ConfigurationError, match="must stand at the top level of a module"):
-        pickled(of(Service("x", handlers.obey, framing)))
+        pickled(of(Service("x", handlers.obey, framing)), "x", "under processes")
 
 
 def typed_in(conn: object) -> None:
@@ -64,13 +64,13 @@ def test_what_was_typed_in_cannot_be_found(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setitem(sys.modules, "__main__", main)
     service = Service("typed", typed_in, lines())
     with pytest.raises(ConfigurationError) as caught:
-        pickled(of(service))
+        pickled(of(service), "typed", "under processes")
     assert str(caught.value) == (
         "service typed: its handler was typed in, not imported; under processes it must stand in "
         "a file"
     )
     main.__file__ = "/somewhere/script.py"
-    assert b"__main__" in pickled(of(service))
+    assert b"__main__" in pickled(of(service), "typed", "under processes")
     assert spec.main() == Main("/somewhere/script.py", None)
     main.__spec__ = ModuleSpec("package.script", None)
     assert spec.main() == Main("/somewhere/script.py", "package.script")

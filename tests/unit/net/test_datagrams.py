@@ -22,11 +22,11 @@ from jackfield.events import (
 )
 from jackfield.framing import lines, raw
 from jackfield.limits import Limits
+from jackfield.models.names import ModelName
 from jackfield.net import datagrams as module
 from jackfield.net.connection import Connection
 from jackfield.net.crossing import BlockingConnection
 from jackfield.net.datagrams import DatagramListener
-from jackfield.server import ModelName
 from jackfield.service import Service
 from tests import handlers
 from tests.live import PATIENCE, SEVERAL, Live, all_closed, until

@@ -417,7 +417,8 @@ def test_a_peer_that_leaves_instead_of_shaking_hands(
         assert failing.result(5) == (
             "during the TLS handshake the peer reset the connection (ECONNRESET)"
             if reset
-            else "the other side closed the connection during the TLS handshake"
+            else "the other side closed the connection during the TLS handshake; it may not speak "
+            "TLS, and expect tcp:// instead"
         )
 
 

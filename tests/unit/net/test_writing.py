@@ -17,8 +17,9 @@ from jackfield.errors import ConnectionClosed, PeerLost
 from jackfield.framing import lines
 from jackfield.framing.raw import Raw
 from jackfield.limits import Limits
+from jackfield.models.names import ModelName
 from jackfield.net.writing import JOINED, LARGE
-from jackfield.server import ModelName, Server
+from jackfield.server import Server
 from jackfield.service import Service
 from tests.unit.net.conftest import Opener
 from tests.unit.net.wires import FaceName, Kind, Wires, read, rest, spawn, until

@@ -9,7 +9,7 @@ import pytest
 from jackfield import framing
 from jackfield.events import ConnectionEnded
 from jackfield.limits import Limits
-from jackfield.server import ModelName
+from jackfield.models.names import ModelName
 from jackfield.service import find
 from jackfield.services.room import MOST_TEXT
 from tests.live import SEVERAL, Live, Peer

@@ -1,0 +1,230 @@
+"""One worker process, seen from the supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import pickle
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from jackfield.endpoints import Transport
+from jackfield.errors import ConfigurationError
+from jackfield.events import Event
+from jackfield.framing.raw import Raw
+from jackfield.limits import Limits
+from jackfield.models.running import ConnectionStatus
+from jackfield.models.spec import main, parts_of
+from jackfield.net.handing import Socket, hand, start_process
+from jackfield.net.ioloop import IOLoop
+from jackfield.net.packets import UNIT, PacketConnection
+from jackfield.net.roles import Plan
+from jackfield.workers import wire
+
+STATUS_TIME = 2.0
+"""Seconds that a worker is given to say who is connected."""
+
+_PACKAGES = str(Path(__file__).parents[2])
+_START = (
+    "import sys; sys.path.insert(0, sys.argv[1]); import jackfield.workers.worker as w; w.main()"
+)
+"""The worker, found where this module was, however that came to be on the path."""
+
+
+class Owner(Protocol):
+    """What the supervisor is to its workers."""
+
+    def told(self, worker: Running, event: Event, /) -> None:
+        """An event from there."""
+
+    def nonsense(self, worker: Running, error: Exception, /) -> None:
+        """It says what makes no sense."""
+
+    def publish(self, worker: Running, room: str, unit: bytes, /) -> None:
+        """It has a message for a room."""
+
+    def gone(self, worker: Running, /) -> None:
+        """It has ended, whyever; `status` is how."""
+
+
+class Running:
+    """One worker process.
+
+    number: which of the workers it is. pid: of its process.
+    wanted: whether it is to go on, so that another takes its place when it ends.
+    heard: when it last gave a sign of life, by the loop's clock.
+    numbers: of its connections here, by those there.
+    rooms: those that have members there.
+    status: how it ended, as subprocess has it; None while it has not.
+    """
+
+    def __init__(self, owner: Owner, io: IOLoop, number: int) -> None:
+        self.number = number
+        self.pid = 0
+        self.wanted = True
+        self.heard = self.began = io.loop.time()
+        self.numbers: dict[int, int] = {}
+        self.rooms: set[str] = set()
+        self.status: int | None = None
+        self.over_soon: asyncio.Future[None] = io.create_future()
+        self._owner = owner
+        self._io = io
+        self._process: subprocess.Popen[bytes] | None = None
+        self._conn: PacketConnection[bytes] | None = None
+        self._ready: asyncio.Future[str] = io.create_future()
+        self._retired: asyncio.Future[None] = io.create_future()
+        self._asked: asyncio.Future[None] | None = None
+        self._told: list[ConnectionStatus] = []
+        self._reaping: asyncio.Task[None] | None = None
+
+    async def start(self, name: str, start: bytes, sockets: list[Socket], limits: Limits) -> None:
+        """Start it, up to where it could accept. Raises ConfigurationError, and it is gone then.
+
+        start: a `wire.Spec`, pickled.
+        """
+        self._process, control = start_process([sys.executable, "-c", _START, _PACKAGES])
+        self.pid = self._process.pid
+        for sock in sockets:
+            hand(control, wire.SOCKET, sock)
+        plan = Plan(self._io, Raw(UNIT), limits)
+        self._conn = PacketConnection(plan, control, Transport.UNIX_SEQPACKET)
+        self._conn.answer_by(self)
+        self._conn.open()
+        pipe = self._process.stdin
+        assert pipe is not None
+        await self._io.in_thread(lambda: _feed(pipe, pickle.dumps((sys.path, main(), start))))
+        try:
+            problem = await self._ready
+        except asyncio.CancelledError:
+            self.kill()
+            raise
+        if problem:
+            self.wanted = False
+            await self.over_soon
+            raise ConfigurationError(f"worker {self.number} of {name} cannot start: {problem}")
+
+    def go(self) -> None:
+        """Let it accept."""
+        self._say(wire.GO)
+
+    async def retire(self) -> None:
+        """Have it let go of the endpoints, and wait until it has; it leaves with its last peer."""
+        self.wanted = False
+        self._say(wire.RETIRE)
+        await asyncio.wait({self._retired, self.over_soon}, return_when=asyncio.FIRST_COMPLETED)
+
+    def stop(self, drain: float) -> None:
+        """Have it stop as a server does, and leave."""
+        self.wanted = False
+        self._say(wire.STOP + json.dumps(drain).encode())
+
+    def cut(self) -> None:
+        """Have it end what still goes on."""
+        self._say(wire.CUT)
+
+    def hear(self, message: bytes) -> bool:
+        """Pass on what a room hears; False when too much waits already."""
+        conn = self._conn
+        return conn is None or conn.is_over or conn.post(message)
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self._process is not None and self.status is None:
+            self._process.kill()
+
+    async def connections(self) -> list[ConnectionStatus]:
+        """Say who is connected there; nobody when it does not answer in time."""
+        if self._asked is None:
+            self._asked = self._io.create_future()
+            self._told = []
+            self._say(wire.ASK)
+        asked = self._asked
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(asked), STATUS_TIME)
+        self._asked = None
+        return self._told if asked.done() else []
+
+    def _say(self, message: bytes) -> None:
+        if self._conn is not None and self._conn.over is None:
+            self._conn.send_batch([message])
+
+    # From the worker
+
+    def take(self, messages: list[bytes]) -> None:
+        """It has something to say."""
+        self.heard = self._io.loop.time()
+        for message in messages:
+            try:
+                self._take(message)
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                self._owner.nonsense(self, error)
+
+    def _take(self, message: bytes) -> None:
+        kind, rest = message[:1], message[1:]
+        if kind == wire.EVENT:
+            self._owner.told(self, wire.unpacked(rest))
+        elif kind == wire.PUBLISH:
+            name, unit = parts_of(message)
+            self._owner.publish(self, name.decode(), unit)
+        elif kind == wire.JOIN:
+            self.rooms.add(rest.decode())
+        elif kind == wire.LEAVE:
+            self.rooms.discard(rest.decode())
+        elif kind == wire.READY:
+            _set(self._ready, "")
+        elif kind == wire.FAILED:
+            _set(self._ready, rest.decode(errors="replace"))
+        elif kind == wire.RETIRED:
+            _set(self._retired, None)
+        elif kind == wire.STATUS:
+            self._told += [self._status_of(*fields) for fields in json.loads(rest)]
+        elif kind == wire.ALL_TOLD and self._asked is not None:
+            _set(self._asked, None)
+
+    def _status_of(self, number: int, *fields: Any) -> ConnectionStatus:
+        one = ConnectionStatus(int(number), *fields)
+        return one._replace(number=self.numbers.get(one.number, 0))
+
+    def over(self) -> None:
+        """The socket to it has ended: it has exited, or is about to."""
+        if self._reaping is None:
+            self._reaping = self._io.loop.create_task(self._reap())
+
+    async def _reap(self) -> None:
+        process = self._process
+        assert process is not None
+        self.status = await self._io.in_thread(process.wait)
+        if self._conn is not None:
+            self._conn.abort()
+        _set(self._ready, _ending(self.status))
+        _set(self.over_soon, None)
+        self._owner.gone(self)
+
+    @property
+    def ending(self) -> str:
+        """How it ended, in words."""
+        return _ending(self.status or 0)
+
+
+def _ending(status: int) -> str:
+    if status < 0:
+        return f"was killed by {signal.Signals(-status).name}"
+    return f"exited with status {status}"
+
+
+def _feed(pipe: Any, data: bytes) -> None:
+    with contextlib.suppress(BrokenPipeError), pipe:
+        pipe.write(data)
+
+
+def _set(future: asyncio.Future[Any], result: object) -> None:
+    if not future.done():
+        future.set_result(result)
+
+
+Done = Callable[[], None]
