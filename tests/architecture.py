@@ -49,7 +49,12 @@ SOCKET_LEVELS = {"net", "tools"}
 SOCKET_MODULES = {"socket", "_socket", "socketserver"}
 OS_ERRORS = {"OSError", "IOError", "EnvironmentError", "socket.error", "select.error", "os.error"}
 
-THIRD_PARTY = {"tls": {"cryptography"}, "cli": {"click"}, "__main__": {"click"}}
+THIRD_PARTY = {
+    "tls": {"cryptography"},
+    "testing": {"pytest"},
+    "cli": {"click"},
+    "__main__": {"click"},
+}
 """What a level may import beside the standard library."""
 
 USED_ONCE = {"uvloop"}

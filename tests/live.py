@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ParamSpec, Self, TypeVar
+from typing import Any, ParamSpec, Self, TypeVar, cast
 
 from jackfield.endpoints import Endpoint, Transport
 from jackfield.events import Event, Events
@@ -25,6 +25,7 @@ from jackfield.models.names import ModelName
 from jackfield.net.ioloop import new_event_loop
 from jackfield.server import Server
 from jackfield.service import Service
+from jackfield.workers.supervisor import Supervisor
 
 E = TypeVar("E", bound=Event)
 T = TypeVar("T")
@@ -50,6 +51,7 @@ class Live:
     """A running server, and what it has told.
 
     urls: with `@PID` for an abstract UNIX name of its own.
+    workers: so many processes that serve it, which is a `Supervisor` then.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Live:
         limits: Limits | None = None,
         framing: Framing[Any] | None = None,
         events: Events | None = None,
+        workers: int | None = None,
         loop_factory: Callable[[], asyncio.AbstractEventLoop] = new_event_loop,
         drain: float = 5.0,
     ) -> None:
@@ -71,9 +74,13 @@ class Live:
         events = events or Events()
         events.subscribe(Event, self._hear)
         own = [url.replace("@PID", own_name()) if isinstance(url, str) else url for url in urls]
-        self.server: Server[Any] = Server(
-            service, *own, model=model, limits=limits, framing=framing, events=events
-        )
+        how: dict[str, Any] = {"model": model, "limits": limits, "framing": framing}
+        self.server: Server[Any]
+        if workers is None:
+            self.server = Server(service, *own, events=events, **how)
+        else:
+            supervisor = Supervisor(service, *own, workers=workers, events=events, **how)
+            self.server = cast("Server[Any]", supervisor)  # as which it is used
 
     def _hear(self, event: Event) -> None:
         with self._news:

@@ -25,7 +25,19 @@ from jackfield.service import find
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("[!_]*.md"))]
 
-OTHER_PROGRAMS = {".", "cd", "chmod", "echo", "git", "journalctl", "make", "nc", "openssl", "pip"}
+OTHER_PROGRAMS = {
+    ".",
+    "cd",
+    "chmod",
+    "curl",
+    "echo",
+    "git",
+    "journalctl",
+    "make",
+    "nc",
+    "openssl",
+    "pip",
+}
 """What a page may have its reader type beside our own commands and examples. Each was tried."""
 
 

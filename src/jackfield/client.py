@@ -230,3 +230,8 @@ class _Background:
 
 
 _background = _Background()
+
+
+def in_background(work: Coroutine[Any, Any, T]) -> T:
+    """Have the thread that does the I/O of blocking clients do this; wait for its result."""
+    return _background.result_of(work)

@@ -8,13 +8,14 @@ All names begin with `jackfield_`, but those of the process, which are the usual
 
 from __future__ import annotations
 
-import sys
+import contextlib
+import mmap
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any, Protocol
 
+from jackfield.errors import ConfigurationError
 from jackfield.events import (
     AcceptPaused,
     ChildLost,
@@ -30,11 +31,22 @@ from jackfield.events import (
     WorkerLost,
 )
 from jackfield.models.running import ConnectionStatus
+from jackfield.net import files
 from jackfield.service import Service
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 Labels = tuple[tuple[str, str], ...]
+
+Moved = tuple[int, int, int, int]
+"""Bytes received and sent, messages received and sent."""
+
+_MOVED = (
+    "received_bytes_total",
+    "sent_bytes_total",
+    "received_messages_total",
+    "sent_messages_total",
+)
 
 _HELP = {
     "connections_opened_total": "Connections that were accepted, by transport.",
@@ -69,36 +81,44 @@ class Served(Protocol):
 
 
 class Metrics:
-    """Counts for one or several servers."""
+    """Counts for one or several servers. What it counts never goes back.
+
+    Of each connection that is there it keeps what that had moved when last asked: with its
+    process or worker lost, nobody else knows.
+    """
 
     def __init__(self) -> None:
         self._counts: dict[str, Counter[Labels]] = {name: Counter() for name in _HELP}
-        self._servers: list[Served] = []
+        self._servers: list[tuple[Served, dict[int, Moved]]] = []
         self._began = time.time()
 
     def follow(self, server: Served) -> None:
-        """Count what happens in a server from now on."""
+        """Count what happens in a server from now on; before it starts."""
         service = ("service", server.service.name)
         for name in _HELP:
             if name not in {"connections_opened_total", "datagrams_dropped_total"}:
-                self._counts[name][service,] += 0  # so that a rate can be taken from the start
+                # so that a rate can be taken from the start; for Prometheus "" is no label
+                limit = (("limit", ""),) if name == "connections_refused_total" else ()
+                self._counts[name][service, *limit] += 0
+
+        live: dict[int, Moved] = {}
 
         def count(event: Event) -> None:
-            self._count(event, service)
+            self._count(event, service, live)
 
-        self._servers.append(server)
+        self._servers.append((server, live))
         server.events.subscribe(Event, count)
 
-    def _count(self, event: Event, service: tuple[str, str]) -> None:
+    def _count(self, event: Event, service: tuple[str, str], live: dict[int, Moved]) -> None:
         counts = self._counts
         if isinstance(event, ConnectionOpened):
             transport = str(event.endpoint.transport)
             counts["connections_opened_total"][service, ("transport", transport)] += 1
+            live[event.number] = 0, 0, 0, 0
         elif isinstance(event, ConnectionEnded):
-            counts["received_bytes_total"][service,] += event.bytes_received
-            counts["sent_bytes_total"][service,] += event.bytes_sent
-            counts["received_messages_total"][service,] += event.messages_received
-            counts["sent_messages_total"][service,] += event.messages_sent
+            moved = _later(_moved(event), live.pop(event.number, (0, 0, 0, 0)))
+            for name, amount in zip(_MOVED, moved, strict=True):
+                counts[name][service,] += amount
         elif isinstance(event, DatagramsDropped):
             counts["datagrams_dropped_total"][service, ("reason", event.reason)] += event.count
         elif isinstance(event, Refused):
@@ -108,16 +128,18 @@ class Metrics:
 
     async def page(self) -> str:
         """Give all of it."""
+        for server, live in self._servers:
+            for one in await server.status():
+                if one.number in live:  # or it is over by now
+                    live[one.number] = _later(_moved(one), live[one.number])
         counts = {name: Counter(found) for name, found in self._counts.items()}
         connections: Counter[Labels] = Counter()
-        for server in self._servers:
+        for server, live in self._servers:
             service: Labels = (("service", server.service.name),)
             connections[service] += server.connections
-            for one in await server.status():
-                counts["received_bytes_total"][service] += one.bytes_received
-                counts["sent_bytes_total"][service] += one.bytes_sent
-                counts["received_messages_total"][service] += one.messages_received
-                counts["sent_messages_total"][service] += one.messages_sent
+            for moved in live.values():
+                for name, amount in zip(_MOVED, moved, strict=True):
+                    counts[name][service] += amount
         lines = list(_metric("jackfield_connections", "gauge", "Connections now.", connections))
         for name, what in _HELP.items():
             lines += _metric(f"jackfield_{name}", "counter", what, counts[name])
@@ -138,15 +160,15 @@ class Metrics:
             "When the server began, in seconds since 1970.",
             self._began,
         )
-        if sys.platform == "linux":
-            pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+        with contextlib.suppress(ConfigurationError):  # no /proc, or no descriptor to read it
+            pages = int(files.read("/proc/self/statm", 1024).split()[1])
             yield (
                 "process_resident_memory_bytes",
                 "gauge",
                 "Memory of the server's own process.",
-                pages * 4096,
+                pages * mmap.PAGESIZE,
             )
-            count = sum(1 for _ in Path("/proc/self/fd").iterdir())
+            count = files.count_in("/proc/self/fd")
             yield "process_open_fds", "gauge", "Descriptors that it has open.", count
 
 
@@ -158,6 +180,16 @@ _SIMPLE: dict[type[Event], str] = {
     Reloaded: "reloads_total",
     Warned: "warnings_total",
 }
+
+
+def _moved(one: ConnectionEnded | ConnectionStatus) -> Moved:
+    return one.bytes_received, one.bytes_sent, one.messages_received, one.messages_sent
+
+
+def _later(one: Moved, other: Moved) -> Moved:
+    """Give the later of two states of one connection, which reports may tell in any order."""
+    received, sent, messages_received, messages_sent = map(max, one, other)
+    return received, sent, messages_received, messages_sent
 
 
 def _metric(

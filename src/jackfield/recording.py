@@ -20,9 +20,10 @@ The rules this file owns:
 
 from __future__ import annotations
 
+import asyncio
 import base64
-import binascii
 import json
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -39,12 +40,16 @@ from jackfield.events import (
     Warned,
 )
 from jackfield.net import files
+from jackfield.net.connection import Connection
 
 FORMAT = "jackfield recording"
 VERSION = 1
 
 LONGEST_LINE = 1024 * 1024
-"""Bytes of a line that is read; those written are far shorter."""
+"""Bytes of a line that is read; those written are shorter."""
+
+MOST_AT_ONCE = 512 * 1024
+"""Bytes of one line that is written; what was written to a peer at once can be more."""
 
 
 class Recorder:
@@ -55,7 +60,9 @@ class Recorder:
         self._file: TextIO | None = files.create(path)
         self._events: Events | None = None
         self._began = time.monotonic()
-        self._write_line({"format": FORMAT, "version": VERSION, "began": time.time()})
+        problem = self._write_line({"format": FORMAT, "version": VERSION, "began": time.time()})
+        if problem:
+            raise ConfigurationError(f"{path}: {problem}")
 
     def follow(self, events: Events) -> None:
         """Record these events from now on."""
@@ -79,27 +86,32 @@ class Recorder:
         self._write(event.number, "went", reason=event.reason)
 
     def _received(self, event: BytesReceived) -> None:
-        self._write(event.number, "received", data=_text(event.data))
+        self._moved(event.number, "received", event.data)
 
     def _sent(self, event: BytesSent) -> None:
-        self._write(event.number, "sent", data=_text(event.data))
+        self._moved(event.number, "sent", event.data)
+
+    def _moved(self, number: int, what: str, data: bytes) -> None:
+        if not number:  # somebody who was turned away: there is nobody it could belong to
+            return
+        for at in range(0, len(data) or 1, MOST_AT_ONCE):
+            part = base64.b64encode(data[at : at + MOST_AT_ONCE]).decode("ascii")
+            self._write(number, what, data=part)
 
     def _write(self, number: int, what: str, **more: str) -> None:
         at = round(time.monotonic() - self._began, 6)
-        self._write_line({"at": at, "connection": number, "what": what, **more})
+        problem = self._write_line({"at": at, "connection": number, "what": what, **more})
+        if problem and self._events is not None:
+            self._events.emit(Warned(f"the recording ends here: {self._path}: {problem}"))
 
-    def _write_line(self, fields: dict[str, Any]) -> None:
+    def _write_line(self, fields: dict[str, Any]) -> str:
+        """Write a line; give what was wrong, once."""
         if self._file is None:
-            return
+            return ""
         problem = files.append(self._file, json.dumps(fields))
         if problem:
             self._file = None
-            if self._events is not None:
-                self._events.emit(Warned(f"the recording ends here: {self._path}: {problem}"))
-
-
-def _text(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")
+        return problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +146,23 @@ def read(path: str) -> list[Recorded]:
     for number, fields in _lines(path):
         try:
             _add(found, fields)
-        except (KeyError, ValueError, TypeError, binascii.Error):
+        except (KeyError, ValueError, TypeError, OverflowError):
             msg = f"{path}, line {number}: no part of a recording"
             raise ConfigurationError(msg) from None
     return list(found.values())
+
+
+async def play(conn: Connection[bytes], recorded: Recorded, *, fast: bool = False) -> None:
+    """Send what a peer sent, in the same pieces and with the same pauses, or without any.
+
+    conn: of framing `raw`. Errors as `Connection.send()`.
+    """
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    for piece in recorded.pieces:
+        if not fast:
+            await asyncio.sleep(max(0.0, piece.at - (clock() - began)))
+        await conn.send(piece.data)
 
 
 def _lines(path: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -149,7 +174,7 @@ def _lines(path: str) -> Iterator[tuple[int, dict[str, Any]]]:
             return
         try:
             fields = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise wrong from None
         if not isinstance(fields, dict):
             raise wrong
@@ -163,6 +188,8 @@ def _lines(path: str) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def _add(found: dict[int, Recorded], fields: dict[str, Any]) -> None:
     number, at, what = int(fields["connection"]), float(fields["at"]), fields["what"]
+    if not math.isfinite(at):
+        raise ValueError(at)
     if what == "came":
         peer, endpoint = str(fields["peer"]), str(fields["endpoint"])
         found[number] = Recorded(number, peer, endpoint, at, [])

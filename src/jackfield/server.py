@@ -407,7 +407,9 @@ class Server(Generic[M]):
 
     async def when_quiet(self) -> None:
         """Wait for the end of all connections after `retire()`, and free what is left."""
-        await self._wait_until_quiet(None)
+        if not await self._wait_until_quiet(None):
+            self._cut()
+            await self._wait_until_quiet(0.5)
         await self._free()
 
     async def stop(self, drain: float | None = None) -> None:

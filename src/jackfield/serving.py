@@ -110,11 +110,12 @@ def run(
         except BaseException:
             await server.stop()
             raise
-        for endpoint in server.endpoints:
-            warning = warning_off_loopback(endpoint)
-            if warning is not None:
-                commands = reach_commands(endpoint, connect_framing)
-                server.events.emit(Warned("\n".join([warning, *commands])))
+        for one in (server, *others):
+            for endpoint in one.endpoints:
+                warning = warning_off_loopback(endpoint)
+                if warning is not None:
+                    commands = reach_commands(endpoint, connect_framing) if one is server else []
+                    one.events.emit(Warned("\n".join([warning, *commands])))
 
     run_until_signal(start, renew)
 

@@ -318,6 +318,7 @@ ERRORS = [
         2,
         "jackfield: unix+dgram:///tmp/x: a UNIX d",
     ),
+    (["echo", TCP, "--metrics", "udp://127.0.0.1:0"], 2, "jackfield serve: --metrics is HTTP"),
     (["echo", TCP, "--record", "/none/x"], 2, "jackfield: /none/x: No such file or directory (ENO"),
     (["room", TCP, "--model", "inline"], 2, "jackfield: room needs several connections at a time"),
     (["greet", TCP, "--framing", "fixed:9"], 2, "jackfield: greet speaks text, which framing "),

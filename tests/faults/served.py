@@ -3,7 +3,8 @@
     python -m tests.faults.served MODEL SERVICE URL...
 
 SERVICE is a name in tests.handlers. What happens is told as JSON, a line each. With FEW=N
-in the environment it can open N descriptors, besides those it has when it listens.
+in the environment it can open N descriptors, besides those it has when it listens; with
+WORKERS=N so many processes serve.
 """
 
 from __future__ import annotations
@@ -108,7 +109,13 @@ def main() -> None:
     few = os.environ.get("FEW")
     if few:
         events.subscribe(Listening, lambda _: leave_few(int(few)))
-    serve(getattr(handlers, name), *urls, model=cast("ModelName", model), events=events)
+    serve(
+        getattr(handlers, name),
+        *urls,
+        model=cast("ModelName", model),
+        events=events,
+        workers=int(os.environ["WORKERS"]) if "WORKERS" in os.environ else None,
+    )
 
 
 def leave_few(count: int) -> None:

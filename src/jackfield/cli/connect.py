@@ -34,6 +34,7 @@ from jackfield.framing.base import Framing
 from jackfield.framing.names import parse as parse_framing
 from jackfield.framing.raw import Raw
 from jackfield.net.connection import Connection
+from jackfield.recording import Recorded, play, read
 
 WAIT = 1.0
 """Seconds of silence after which datagrams are waited for no longer, once input has ended."""
@@ -61,6 +62,8 @@ class Wishes:
     timeout: float
     retry: int
     verbose: bool
+    recorded: Recorded | None
+    fast: bool
 
 
 @click.command(
@@ -116,6 +119,19 @@ class Wishes:
 @click.option("--cert", metavar="FILE", help="tls: certificate to show, with its chain.")
 @click.option("--key", metavar="FILE", help="tls: its private key, unless it is in that file.")
 @click.option(
+    "--replay",
+    metavar="FILE",
+    help="In place of standard input, send what a peer sent in a recording of "
+    "`jackfield serve --record`, with its pauses.",
+)
+@click.option(
+    "--of",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="With --replay: the number of the connection; without, the first one.",
+)
+@click.option("--fast", is_flag=True, help="With --replay: without the pauses.")
+@click.option(
     "--raw-output",
     is_flag=True,
     help="Let control characters of the other side through to the terminal: colours, but also "
@@ -134,6 +150,9 @@ def connect(
     ca: str | None,
     cert: str | None,
     key: str | None,
+    replay: str | None,
+    of: int | None,
+    fast: bool,
     raw_output: bool,
     verbose: bool,
 ) -> int:
@@ -154,10 +173,46 @@ def connect(
     chosen = parse_framing(framing)
     if isinstance(chosen, Raw) and where.keeps_boundaries:
         chosen = Raw(LARGEST_RECEIVED)
-    wishes = Wishes(where, chosen, once, hexadecimal, raw_output, wait, timeout, retry, verbose)
+    if replay is None and (of or fast):
+        raise click.UsageError("--of and --fast are for --replay FILE")
+    recorded = None
+    if replay is not None:
+        if once or not isinstance(chosen, Raw):
+            raise click.UsageError(
+                "--replay sends bytes as they were: without --framing and --once"
+            )
+        recorded = _chosen(read(replay), of, replay)
+    wishes = Wishes(
+        where,
+        chosen,
+        once,
+        hexadecimal,
+        raw_output,
+        wait,
+        timeout,
+        retry,
+        verbose,
+        recorded,
+        fast,
+    )
     if wishes.wait is None and where.is_datagram:
         wishes = replace(wishes, wait=WAIT)
     return run(lambda: _connect(wishes))
+
+
+def _chosen(found: list[Recorded], number: int | None, path: str) -> Recorded:
+    """Give the one connection of a recording that is to be played."""
+    if not found:
+        raise ConfigurationError(f"{path}: nobody connected while this was recorded")
+    if number is None:
+        if len(found) > 1:
+            tell(f"replaying connection {found[0].number}, the first of {len(found)}; see --of")
+        return found[0]
+    for one in found:
+        if one.number == number:
+            return one
+    numbers = ", ".join(str(one.number) for one in found[:20])
+    raise ConfigurationError(f"{path}: no connection {number} in it; there are {numbers}")
 
 
 async def _connect(wishes: Wishes) -> int:
@@ -172,7 +227,9 @@ async def _connect(wishes: Wishes) -> int:
         if wishes.verbose:
             for line in agreed(conn):
                 tell(line)
-        if wishes.once:
+        if wishes.recorded is not None:
+            status = await _replay(conn, wishes, wishes.recorded)
+        elif wishes.once:
             status = await _once(conn, wishes)
         elif is_at_terminal():
             status = await _at_terminal(conn, wishes)
@@ -281,12 +338,6 @@ async def _end_side(conn: Connection[Any]) -> None:
 async def _in_pipe(conn: Connection[Any], wishes: Wishes) -> int:
     """Pass everything on, both ways, until both have ended."""
     outgoing = Outgoing(wishes.framing)
-    incoming = _incoming(wishes)
-    output = Output()
-    reader = _Reader(conn, wishes.wait)
-
-    async def put(message: Any) -> None:
-        await output.write(incoming.exact(message))
 
     async def send() -> None:
         source = Input()
@@ -297,10 +348,36 @@ async def _in_pipe(conn: Connection[Any], wishes: Wishes) -> int:
         else:
             async for line in source.lines():
                 await conn.send(outgoing.read(line))
+
+    return await _both_ways(conn, wishes, send)
+
+
+async def _replay(conn: Connection[Any], wishes: Wishes, recorded: Recorded) -> int:
+    """Send what was recorded, and pass on what comes, until both have ended."""
+
+    async def send() -> None:
+        await play(conn, recorded, fast=wishes.fast)
+
+    return await _both_ways(conn, wishes, send)
+
+
+async def _both_ways(
+    conn: Connection[Any], wishes: Wishes, send: Callable[[], Awaitable[None]]
+) -> int:
+    """Send, then end this side; meanwhile, and until the other side ends, pass on what comes."""
+    incoming = _incoming(wishes)
+    output = Output()
+    reader = _Reader(conn, wishes.wait)
+
+    async def put(message: Any) -> None:
+        await output.write(incoming.exact(message))
+
+    async def send_all() -> None:
+        await send()
         await _end_side(conn)
         reader.input_ended()
 
-    sending = asyncio.create_task(send())
+    sending = asyncio.create_task(send_all())
     reading = asyncio.create_task(reader.read(put))
     try:
         await asyncio.wait({sending, reading}, return_when=asyncio.FIRST_EXCEPTION)

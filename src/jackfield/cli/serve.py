@@ -197,6 +197,8 @@ def serve(
 
 def _status(server: AnyServer, where: str, log: Log) -> Server[Any]:
     """Make the server that tells how this one is. Of its own events only trouble is logged."""
+    if not parse(where).is_stream:
+        raise click.UsageError("--metrics is HTTP, so a stream: for example tcp://127.0.0.1:9100")
     metrics = Metrics()
     metrics.follow(server)
     events = Events()

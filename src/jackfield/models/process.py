@@ -49,6 +49,17 @@ from jackfield.net.roles import Plan
 REPORT = 1.0
 """Seconds to wait for how a process ended once the socket to it has."""
 
+NONSENSE = (
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+    struct.error,
+)
+"""What taking a message apart raises that is none."""
+
 CUT = "cut at the deadline"
 
 
@@ -167,7 +178,7 @@ class Process:
         for message in messages:
             try:
                 self._take(message)
-            except (ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
+            except NONSENSE as error:
                 text = f"process {self.pid} makes no sense: {type(error).__name__}: {error}"
                 self._serving.events.emit(Warned(text))
 
@@ -238,12 +249,13 @@ class Process:
         counts = self._counts
         if counts is not None and work.relay is not None:
             work.relay.count_unread(counts.messages_received)
+        so_far = self.so_far[1:5]  # at the least
         if counts is None and self._reason:
-            counts = spec.Counts(self._reason)
+            counts = spec.Counts(self._reason, *so_far)
         elif counts is None:
             reason = _ending(self._status)
             self._serving.events.emit(ChildLost(work.peer, self.pid, reason))
-            counts = spec.Counts(f"its process {reason}")
+            counts = spec.Counts(f"its process {reason}", *so_far)
         work.end(self._serving.events, counts)
 
 

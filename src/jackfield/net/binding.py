@@ -107,16 +107,23 @@ def bind_for_workers(endpoint: Endpoint, count: int) -> list[list[Bound]]:
     asked whether somebody else has the address: of one user, SO_REUSEPORT would let in anybody.
     """
     first = bind(endpoint)
-    if first[0].endpoint.transport is not Transport.UDP:
+    if not first[0].endpoint.is_datagram:
         return [first] * count
     for bound in first:
         bound.sock.close()
+    if endpoint.transport is not Transport.UDP:
+        msg = (
+            f"{endpoint}: a datagram socket that was passed is one for all, so that no peer could "
+            "stay with its worker; serve it without workers"
+        )
+        raise ConfigurationError(msg)
     with contextlib.ExitStack() as opened:
-        shares = []
+        shares: list[list[Bound]] = []
         for _ in range(count):
-            shares.append([_bind_shared(endpoint, bound.endpoint) for bound in first])
-            for bound in shares[-1]:
-                opened.enter_context(bound.sock)
+            shares.append([])
+            for bound in first:
+                shares[-1].append(_bind_shared(endpoint, bound.endpoint))
+                opened.enter_context(shares[-1][-1].sock)
         opened.pop_all()
     return shares
 

@@ -86,9 +86,9 @@ class Described(Generic[M]):
 
     @property
     def tls(self) -> details.TLSDetails | None:
-        """What TLS agreed on; None without TLS."""
+        """What TLS agreed on; None without TLS, and before its handshake is over."""
         layer = self.core.tls_layer
-        return None if layer is None else layer.details()
+        return None if layer is None else layer.details
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.peer}>"

@@ -50,6 +50,14 @@ def lines_of(path: str, longest: int) -> Iterator[bytes]:
         raise ConfigurationError(f"{path}: {error.strerror or error} ({code(error)})") from error
 
 
+def count_in(path: str) -> int:
+    """Say how many names a folder has. Raises ConfigurationError naming it."""
+    try:
+        return len(os.listdir(path))  # noqa: PTH208  their number is all that is wanted
+    except OSError as error:
+        raise ConfigurationError(f"{path}: {error.strerror or error} ({code(error)})") from error
+
+
 def create(path: str) -> TextIO:
     """Make a new file of ASCII text that its owner alone can read.
 
@@ -63,11 +71,13 @@ def create(path: str) -> TextIO:
 
 
 def append(file: TextIO, line: str) -> str:
-    """Write a line at once; give what was wrong, in words, or nothing."""
+    """Write a line at once; give what was wrong, in words, or nothing. Then it is closed."""
     try:
         file.write(line + "\n")
         file.flush()
     except OSError as error:
+        with contextlib.suppress(OSError):  # it tries again what has just failed
+            file.close()
         return f"{error.strerror or error} ({code(error)})"
     return ""
 
@@ -147,13 +157,17 @@ class Lock:
         self._fd = -1
 
     def __enter__(self) -> None:
+        fd = -1
         try:
-            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+            if fcntl is not None:
+                fcntl.flock(fd, fcntl.LOCK_EX)
         except OSError as error:
+            if fd >= 0:
+                os.close(fd)
             msg = f"{self._path}: {error.strerror or error} ({code(error)})"
             raise ConfigurationError(msg) from error
-        if fcntl is not None:
-            fcntl.flock(self._fd, fcntl.LOCK_EX)
+        self._fd = fd
 
     def __exit__(
         self,

@@ -48,6 +48,7 @@ class _Pipe:
     def _writer_turn(self) -> None:
         if self.writer is not None and (len(self.data) < CAPACITY or self.dead):
             self.writer[1]()
+            self.tell_writer()  # likewise
 
 
 class MemorySocket:

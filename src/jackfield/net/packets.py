@@ -27,6 +27,7 @@ from jackfield.errors import (
     PeerLost,
     RemoteProtocolError,
 )
+from jackfield.net import details
 from jackfield.net.connection import Connection
 from jackfield.net.ioloop import DONE
 from jackfield.net.oserrors import lost
@@ -334,6 +335,8 @@ class PacketConnection(UnitConnection[M]):
             self.io_loop.unwatch_write(sock)
         if self._retry is not None:
             self._retry.cancel()
+        if self.own is None:
+            self.own = details.local_endpoint(self.transport, sock)
         self._closing = True
         self._sock = None  # type: ignore[assignment]  # nothing touches it from here on
         sock.close()

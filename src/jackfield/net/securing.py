@@ -134,25 +134,52 @@ class SecuredStream(WritingStream[M]):
             await self._progress()
         if self.over is not None:
             raise self.over.with_traceback(None)
+        layer = self._new_layer(context, server_hostname)
         self._uncut()
         if self._eof and not self._backlog:
+            self.close_soon()
             raise PeerLost("the peer has ended its side, so no TLS can begin")
-        ready: asyncio.Future[JackfieldError | None] = self.io_loop.create_future()
-        layer = TLSLayer(context, server_hostname)
-        if isinstance(self._sock, WatchedSocket):
-            watched = self._sock
-            layer = WatchedTLS(context, server_hostname, watched.watcher)
-            self._sock = watched.inner
-        # what came behind the last message in the clear was not for the clear: it must be TLS
-        read, self._backlog = bytes(self._backlog), b""
-        self.open(layer, lambda error: _set(ready, error))
-        if read:
-            self._decrypt(layer, read)
-        error = await ready
+        error = await self._secured_by(layer)
         if error is not None:
             self.reason = self.reason or str(error)
             self.close_soon()
             raise error
+
+    def _secured_by(self, layer: TLSLayer) -> asyncio.Future[JackfieldError | None]:
+        """Begin TLS in the middle; what comes of the handshake will be in the future."""
+        ready: asyncio.Future[JackfieldError | None] = self.io_loop.create_future()
+
+        def over(error: JackfieldError | None) -> None:
+            self._filing = False
+            if error is not None:
+                self._drop_output()
+            if self._blocked and not self._pending:
+                self._unblock()
+            if not ready.done():
+                ready.set_result(error)
+
+        if isinstance(self._sock, WatchedSocket):
+            self._sock = self._sock.inner
+        # what came behind the last message in the clear was not for the clear: it must be TLS
+        read, self._backlog = bytes(self._backlog), b""
+        self._blocked = self._filing = True  # as for a file: what others send waits for the end
+        self.open(layer, over)
+        if read:
+            self._decrypt(layer, read)
+        if self._eof and self._on_ready is not None:
+            self._decrypt(layer, b"")
+        return ready
+
+    def _new_layer(self, context: ssl.SSLContext, server_hostname: str | None) -> TLSLayer:
+        try:
+            if isinstance(self._sock, WatchedSocket):
+                return WatchedTLS(context, server_hostname, self._sock.watcher)
+            return TLSLayer(context, server_hostname)
+        except (ssl.SSLError, ValueError) as error:
+            raise LocalProtocolError(
+                "TLS cannot begin with these settings: a client needs a client_context() and "
+                f"server_hostname, a server a server_context() alone ({error})"
+            ) from None
 
     def refuse_in_plain(self, reason: str) -> None:
         """Close a connection whose peer has begun without TLS; tell it why as it speaks."""
@@ -190,8 +217,3 @@ class SecuredStream(WritingStream[M]):
     def _input_ended(self, error: Exception | None) -> None:
         """The peer has ended its side, or its input was lost."""
         raise NotImplementedError
-
-
-def _set(ready: asyncio.Future[JackfieldError | None], error: JackfieldError | None) -> None:
-    if not ready.done():
-        ready.set_result(error)

@@ -361,6 +361,7 @@ class StreamConnection(SecuredStream[M]):
         except OSError:
             dropped = 0
         self._lingered += dropped
+        self.bytes_received += dropped
         if dropped and self._lingered <= self.limits.linger_bytes:
             return True
         self._teardown()

@@ -29,6 +29,12 @@ _HELLO = re.compile(rb"\x16\x03[\x00-\x04]..(\x01|$)|\x16\x03[\x00-\x04].?$", re
 _UNKNOWN_AUTHORITY = (18, 19, 20, 21)
 """X509_V_ERR_… of openssl-verification-options(1): self-signed, or by nobody who is known."""
 
+_STRANGER = (
+    "; if it is a service of Jackfield on another machine, type there: "
+    "jackfield cert show > there.pem, and here: jackfield cert trust there.pem; "
+    "or name its authority with --ca FILE"
+)
+
 _NO_TLS = "the other side does not speak TLS; it may expect tcp:// instead"
 
 
@@ -40,16 +46,19 @@ def is_hello(data: bytes) -> bool:
 class TLSLayer:
     """One connection's TLS.
 
+    details: what was agreed on; None before the handshake is over. Any thread may look here,
+    while OpenSSL's object is for the thread that does the I/O alone.
     ended: whether the peer has ended its side by a close_notify.
     error: what broke TLS, in words, once something did.
     """
 
-    __slots__ = ("_foreign", "_in", "_object", "_out", "_target", "ended", "error")
+    __slots__ = ("_foreign", "_in", "_object", "_out", "_target", "details", "ended", "error")
 
     def __init__(self, context: ssl.SSLContext, server_hostname: str | None = None) -> None:
         """Begin as a client when `server_hostname` is given, else as a server."""
         self._in = ssl.MemoryBIO()
         self._out = ssl.MemoryBIO()
+        self.details: TLSDetails | None = None
         self.ended = False
         self.error = ""
         self._foreign: bool | None = None  # the peer's first byte is not one of TLS
@@ -89,6 +98,7 @@ class TLSLayer:
             return False
         except ssl.SSLError as error:
             raise TLSError(self._explained(error)) from None
+        self.details = self._agreed()
         return True
 
     def decrypt(self) -> bytes:
@@ -128,7 +138,7 @@ class TLSLayer:
             who = f"the certificate of {self._target}" if self._target else "its certificate"
             hint = ""
             if error.verify_code in _UNKNOWN_AUTHORITY:
-                hint = "; if it is one of your own, name its authority with --ca FILE"
+                hint = _STRANGER if self._target else "; name its authority with --ca FILE"
             return f"{who} cannot be trusted: {error.verify_message.rstrip('.')}{hint}"
         if isinstance(error, ssl.SSLEOFError):
             hint = "; it may not speak TLS, and expect tcp:// instead" if self._target else ""
@@ -138,8 +148,7 @@ class TLSLayer:
             return _NO_TLS
         return _of_alert(reason) or f"the TLS handshake failed: {_words(reason)}"
 
-    def details(self) -> TLSDetails:
-        """Give what was agreed on."""
+    def _agreed(self) -> TLSDetails:
         cipher = self._object.cipher()
         return TLSDetails(
             version=self._object.version() or "",

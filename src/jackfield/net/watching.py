@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
-from socket import socket
+from socket import SOCK_DGRAM, socket
 from typing import Any
 
 from jackfield.events import BytesReceived, BytesSent, Events
@@ -53,9 +53,10 @@ class WatchedSocket:
         return data
 
     def recvmsg(self, size: int) -> tuple[bytes, Any, int, Any]:
-        """As `socket.recvmsg()`; an empty unit counts, as datagrams may be empty."""
+        """As `socket.recvmsg()`. A datagram may be empty; an empty unit of seqpacket is the end."""
         found: tuple[bytes, Any, int, Any] = self.inner.recvmsg(size)
-        self.watcher.received(found[0])
+        if found[0] or self.inner.type == SOCK_DGRAM:
+            self.watcher.received(found[0])
         return found
 
     def send(self, data: bytes) -> int:

@@ -15,10 +15,12 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, ClassVar
 
+from jackfield.errors import MessageTooLong
 from jackfield.framing.lines import lines
 from jackfield.limits import Limits
 from jackfield.metrics import CONTENT_TYPE, Metrics, Served
 from jackfield.net.connection import Connection
+from jackfield.net.details import is_address
 from jackfield.service import Service
 
 LONGEST_LINE = 8192
@@ -40,24 +42,35 @@ class _Status:
     servers: list[Served]
 
     async def __call__(self, conn: Connection[str]) -> None:
-        request = await conn.receive()
-        count = 1
-        while await conn.receive():
-            count += 1
-            if count > MOST_LINES:
-                await _answer(conn, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
-                return
+        request = host = ""
+        try:
+            request = await conn.receive()
+            count = 1
+            while field := await conn.receive():
+                name, _, value = field.partition(":")
+                if name.lower() == "host":
+                    host = value.strip()
+                count += 1
+                if count > MOST_LINES:
+                    await _answer(conn, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+                    return
+        except MessageTooLong:
+            await _answer(conn, HTTPStatus(431 if request else 414))
+            return
         method, _, rest = request.partition(" ")
         target, _, version = rest.partition(" ")
         page = self._pages.get(target.partition("?")[0])
+        head = method == "HEAD"
         if not version.startswith("HTTP/1."):
             await _answer(conn, HTTPStatus.BAD_REQUEST)
+        elif conn.local.is_loopback and not _is_own(host):
+            await _answer(conn, HTTPStatus.MISDIRECTED_REQUEST, head=head)
         elif method not in {"GET", "HEAD"}:
             await _answer(conn, HTTPStatus.METHOD_NOT_ALLOWED)
         elif page is None:
-            await _answer(conn, HTTPStatus.NOT_FOUND)
+            await _answer(conn, HTTPStatus.NOT_FOUND, head=head)
         else:
-            await _answer(conn, HTTPStatus.OK, *await page(self), head=method == "HEAD")
+            await _answer(conn, HTTPStatus.OK, *await page(self), head=head)
 
     async def _index(self) -> tuple[str, str]:
         return "text/plain; charset=utf-8", "GET /metrics or /connections\n"
@@ -78,6 +91,16 @@ class _Status:
         "/metrics": _counters,
         "/connections": _connections,
     }
+
+
+def _is_own(host: str) -> bool:
+    """Whether a Host field names this machine itself, or no name at all.
+
+    On loopback another name means that a page in the operator's browser asks, whose name server
+    says that it is here (DNS rebinding).
+    """
+    name = host.rpartition("]")[0].lstrip("[") if "]" in host else host.partition(":")[0]
+    return name.lower() in {"", "localhost"} or is_address(name)
 
 
 async def _answer(

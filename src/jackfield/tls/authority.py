@@ -28,6 +28,7 @@ from jackfield.endpoints import Endpoint, Transport
 from jackfield.errors import ConfigurationError
 from jackfield.net import files
 from jackfield.net.interfaces import addresses, machine_names
+from jackfield.net.tls import server_context
 
 if TYPE_CHECKING:
     from jackfield.tls.certificates import Certificate
@@ -47,19 +48,29 @@ _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICAT
 def folder() -> Path:
     """Give the folder of everything here: in `$JACKFIELD_HOME`, or where the platform has data.
 
-    On Linux as the XDG Base Directory Specification has it.
+    On Linux as the XDG Base Directory Specification has it. Raises ConfigurationError when the
+    user has no home.
     """
     home = os.environ.get("JACKFIELD_HOME")
     if home:
-        base = Path(home)
-    elif sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home()) / "jackfield"
+        return Path(home) / "authority"
+    if sys.platform == "win32":
+        data = os.environ.get("LOCALAPPDATA") or _of_user()
     elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support" / "jackfield"
+        data = _of_user("Library", "Application Support")
     else:
-        data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-        base = Path(data) / "jackfield"
-    return base / "authority"
+        data = os.environ.get("XDG_DATA_HOME", "")
+        if not os.path.isabs(data):  # noqa: PTH117  "" is no path; that specification has it so
+            data = _of_user(".local", "share")
+    return Path(data, "jackfield", "authority")
+
+
+def _of_user(*parts: str) -> str:
+    try:
+        return str(Path.home().joinpath(*parts))
+    except RuntimeError:
+        msg = "this user has no home folder for the local authority; name one in JACKFIELD_HOME"
+        raise ConfigurationError(msg) from None
 
 
 def certificate() -> str:
@@ -71,8 +82,12 @@ def certificate() -> str:
 
 def trusted() -> list[str]:
     """Give the files of the authorities to trust beside the system's: this one, and others'."""
-    found = [folder() / "authority.pem", *sorted((folder() / "trusted").glob("*.pem"))]
-    return [str(path) for path in found if path.is_file()]
+    try:
+        where = folder()
+    except ConfigurationError:  # then nothing was made or brought there
+        return []
+    found = [where / "authority.pem", *sorted((where / "trusted").glob("*.pem"))]
+    return [str(path) for path in found if os.path.isfile(path)]  # noqa: PTH113  raises nothing
 
 
 def trust(path: str) -> Certificate:
@@ -95,10 +110,9 @@ def trust(path: str) -> Certificate:
             "machine `jackfield cert show` prints that of its authority"
         )
         raise ConfigurationError(msg)
-    where = folder() / "trusted"
-    files.own_folder(str(folder()))
-    files.own_folder(str(where))
-    files.replace(str(where / f"{one.fingerprint[:16]}.pem"), found[0] + b"\n", 0o644)
+    with _alone():
+        where = files.own_folder(str(folder() / "trusted"))
+        files.replace(f"{where}/{one.fingerprint[:16]}.pem", found[0] + b"\n", 0o644)
     return one
 
 
@@ -107,14 +121,21 @@ def forget(fingerprint: str) -> Certificate:
 
     Raises ConfigurationError when none is trusted that has it, or several are.
     """
-    where = folder() / "trusted"
-    found = [path for path in where.glob("*.pem") if path.stem.startswith(fingerprint[:16].lower())]
-    if len(found) != 1 or not fingerprint:
-        count = len(found) if fingerprint else "any number of"
-        msg = f"{count} trusted authorities have a fingerprint that begins with {fingerprint!r}"
+    wanted = fingerprint.replace(":", "").lower()
+    found = [
+        (path, one)
+        for path in (folder() / "trusted").glob("*.pem")
+        if path.stem.startswith(wanted[:16])
+        and (one := read(str(path))).fingerprint.startswith(wanted)
+    ]
+    if len(found) != 1 or not wanted:
+        msg = (
+            f"{len(found)} trusted authorities have a fingerprint that begins with "
+            f"{fingerprint!r}; `jackfield cert` lists them"
+        )
         raise ConfigurationError(msg)
-    one = read(str(found[0]))
-    found[0].unlink()
+    path, one = found[0]
+    path.unlink()
     return one
 
 
@@ -124,8 +145,9 @@ def read(path: str) -> Certificate:
 
 
 def _read(path: str, pem: bytes) -> Certificate:
+    certificates = _certificates()
     try:
-        found: Certificate = _certificates().read(pem)
+        found: Certificate = certificates.read(pem)
     except ValueError as error:
         raise ConfigurationError(f"{path}: no certificate that can be read ({error})") from None
     return found
@@ -179,13 +201,15 @@ def _is_good(cert: Path, key: Path, names: list[str]) -> bool:
     if not all(path.is_file() for path in (cert, key, authority)):
         return False
     try:
-        found = read(str(cert))
+        server_context(str(cert), str(key))  # only one of the two may have been replaced
+        found, last = read(str(cert)), read(str(authority)).expires
         issued = _certificates().is_issued_by(
             files.read(str(cert), MOST), files.read(str(authority), MOST)
         )
     except (ConfigurationError, ValueError):
         return False
-    lasts = found.expires - dt.datetime.now(dt.UTC) > RENEW
+    left = found.expires - dt.datetime.now(dt.UTC)
+    lasts = left > RENEW or (found.expires >= last and left > dt.timedelta())
     return issued and lasts and set(names) <= set(found.names)
 
 
@@ -193,25 +217,36 @@ def _make(names: list[str], cert: str, key: str) -> None:
     authority, authority_key = _authority()
     try:
         made = _certificates().new_certificate(names, LASTS, authority, authority_key)
-    except ValueError as error:
-        if isinstance(error, ConfigurationError):
-            raise
-        msg = f"{folder()}: the authority there cannot be used ({error}); restore or remove it"
-        raise ConfigurationError(msg) from None
+    except ConfigurationError:
+        raise
+    except (ValueError, TypeError) as error:  # TypeError: a key with a password
+        raise _unusable(str(error)) from None
     files.replace(key, made[1], 0o600)
     files.replace(cert, made[0], 0o644)
 
 
 def _authority() -> tuple[bytes, bytes]:
-    """Give the authority's certificate and its key; made when there is neither."""
+    """Give the authority's certificate and its key; made when there is no certificate.
+
+    A key alone is left of a making that was broken off.
+    """
     where = folder()
     cert, key = where / "authority.pem", where / "authority.key"
-    if not cert.exists() and not key.exists():
+    if not cert.exists():
         name = f"Jackfield authority of {machine_names()[-1]}"
         made = _certificates().new_authority(name, AUTHORITY_LASTS)
         files.replace(str(key), made[1], 0o600)
         files.replace(str(cert), made[0], 0o644)
+    elif not key.exists():
+        raise _unusable("authority.key is missing")
     return files.read(str(cert), MOST), files.read(str(key), MOST)
+
+
+def _unusable(why: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{folder()}: the authority there cannot be used ({why}); restore it, or remove "
+        "authority.pem for a new one, which other machines have to trust anew"
+    )
 
 
 def _alone() -> files.Lock:

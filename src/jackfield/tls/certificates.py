@@ -105,9 +105,13 @@ def new_certificate(
     issuer = x509.load_pem_x509_certificate(authority)
     signer = serialization.load_pem_private_key(authority_key, None)
     if not isinstance(signer, ec.EllipticCurvePrivateKey):
-        raise ValueError("the authority's key is of another kind")  # noqa: TRY004  a file's content
-    key = ec.generate_private_key(ec.SECP256R1())
+        raise ValueError("its key is of another kind")  # noqa: TRY004  a file's content
+    if signer.public_key() != issuer.public_key():
+        raise ValueError("its key is that of another certificate")
     left = issuer.not_valid_after_utc - _now()
+    if left <= dt.timedelta():
+        raise ValueError(f"it was good until {issuer.not_valid_after_utc:%Y-%m-%d}")
+    key = ec.generate_private_key(ec.SECP256R1())
     builder = _begun(_subject(names[0]), issuer.subject, key, min(lasts, left))
     builder = builder.add_extension(x509.SubjectAlternativeName(general), critical=False)
     builder = builder.add_extension(

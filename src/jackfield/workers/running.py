@@ -7,9 +7,10 @@ import contextlib
 import json
 import pickle
 import signal
+import struct
 import subprocess
 import sys
-from collections.abc import Callable
+from collections import deque
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -31,9 +32,14 @@ STATUS_TIME = 2.0
 
 _PACKAGES = str(Path(__file__).parents[2])
 _START = (
+    "import signal as s; s.signal(s.SIGINT, s.SIG_IGN); s.signal(s.SIGHUP, s.SIG_IGN); "
     "import sys; sys.path.insert(0, sys.argv[1]); import jackfield.workers.worker as w; w.main()"
 )
-"""The worker, found where this module was, however that came to be on the path."""
+"""The worker, found where this module was, however that came to be on the path. What it is sent
+with its whole group is not for it from the beginning."""
+
+REMEMBERED = 1000
+"""Connections that are over and whose numbers are known still: a handler may fail after that."""
 
 
 class Owner(Protocol):
@@ -56,20 +62,20 @@ class Running:
     """One worker process.
 
     number: which of the workers it is. pid: of its process.
-    wanted: whether it is to go on, so that another takes its place when it ends.
+    wanted: whether it has started and is to go on, so that another takes its place when it ends.
     heard: when it last gave a sign of life, by the loop's clock.
     numbers: of its connections here, by those there.
-    rooms: those that have members there.
+    lags: whether it did not hear the last message for a room.
     status: how it ended, as subprocess has it; None while it has not.
     """
 
     def __init__(self, owner: Owner, io: IOLoop, number: int) -> None:
         self.number = number
         self.pid = 0
-        self.wanted = True
+        self.wanted = False
         self.heard = self.began = io.loop.time()
         self.numbers: dict[int, int] = {}
-        self.rooms: set[str] = set()
+        self.lags = False
         self.status: int | None = None
         self.over_soon: asyncio.Future[None] = io.create_future()
         self._owner = owner
@@ -79,7 +85,9 @@ class Running:
         self._ready: asyncio.Future[str] = io.create_future()
         self._retired: asyncio.Future[None] = io.create_future()
         self._asked: asyncio.Future[None] | None = None
+        self._questions = 0
         self._told: list[ConnectionStatus] = []
+        self._over: deque[int] = deque()
         self._reaping: asyncio.Task[None] | None = None
 
     async def start(self, name: str, start: bytes, sockets: list[Socket], limits: Limits) -> None:
@@ -97,14 +105,15 @@ class Running:
         self._conn.open()
         pipe = self._process.stdin
         assert pipe is not None
-        await self._io.in_thread(lambda: _feed(pipe, pickle.dumps((sys.path, main(), start))))
         try:
+            await self._io.in_thread(lambda: _feed(pipe, pickle.dumps((sys.path, main(), start))))
             problem = await self._ready
         except asyncio.CancelledError:
             self.kill()
+            await self.over_soon
             raise
+        self.wanted = not problem
         if problem:
-            self.wanted = False
             await self.over_soon
             raise ConfigurationError(f"worker {self.number} of {name} cannot start: {problem}")
 
@@ -142,7 +151,8 @@ class Running:
         if self._asked is None:
             self._asked = self._io.create_future()
             self._told = []
-            self._say(wire.ASK)
+            self._questions += 1
+            self._say(wire.ASK + b"%d" % self._questions)
         asked = self._asked
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.shield(asked), STATUS_TIME)
@@ -161,7 +171,7 @@ class Running:
         for message in messages:
             try:
                 self._take(message)
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
+            except (ValueError, KeyError, TypeError, struct.error) as error:
                 self._owner.nonsense(self, error)
 
     def _take(self, message: bytes) -> None:
@@ -171,10 +181,6 @@ class Running:
         elif kind == wire.PUBLISH:
             name, unit = parts_of(message)
             self._owner.publish(self, name.decode(), unit)
-        elif kind == wire.JOIN:
-            self.rooms.add(rest.decode())
-        elif kind == wire.LEAVE:
-            self.rooms.discard(rest.decode())
         elif kind == wire.READY:
             _set(self._ready, "")
         elif kind == wire.FAILED:
@@ -182,13 +188,24 @@ class Running:
         elif kind == wire.RETIRED:
             _set(self._retired, None)
         elif kind == wire.STATUS:
-            self._told += [self._status_of(*fields) for fields in json.loads(rest)]
-        elif kind == wire.ALL_TOLD and self._asked is not None:
+            self._told += map(self._renumbered, wire.statuses(rest))
+        elif kind == wire.ALL_TOLD:
+            self._all_told(rest)
+
+    def _all_told(self, question: bytes) -> None:
+        if question != b"%d" % self._questions:  # one that was given up before
+            self._told = []
+        elif self._asked is not None:
             _set(self._asked, None)
 
-    def _status_of(self, number: int, *fields: Any) -> ConnectionStatus:
-        one = ConnectionStatus(int(number), *fields)
+    def _renumbered(self, one: ConnectionStatus) -> ConnectionStatus:
         return one._replace(number=self.numbers.get(one.number, 0))
+
+    def forget(self, number: int) -> None:
+        """Its connection of that number there is over."""
+        self._over.append(number)
+        if len(self._over) > REMEMBERED:
+            self.numbers.pop(self._over.popleft(), None)
 
     def over(self) -> None:
         """The socket to it has ended: it has exited, or is about to."""
@@ -213,7 +230,8 @@ class Running:
 
 def _ending(status: int) -> str:
     if status < 0:
-        return f"was killed by {signal.Signals(-status).name}"
+        known = {number.value: number.name for number in signal.Signals}
+        return f"was killed by {known.get(-status, f'signal {-status}')}"
     return f"exited with status {status}"
 
 
@@ -225,6 +243,3 @@ def _feed(pipe: Any, data: bytes) -> None:
 def _set(future: asyncio.Future[Any], result: object) -> None:
     if not future.done():
         future.set_result(result)
-
-
-Done = Callable[[], None]

@@ -119,12 +119,12 @@ class Supervisor(Generic[M]):
         self._retiring: set[Running] = set()
         self._pauses: dict[int, float] = {}
         self._replacing: dict[int, asyncio.Task[None]] = {}
+        self._starting: set[Running] = set()
         self._open: dict[int, tuple[Running, ConnectionOpened]] = {}
         self._numbers = itertools.count(1)
         self._turn = asyncio.Lock()
         self._looking: asyncio.Task[None] | None = None
         self._renewing: asyncio.Task[None] | None = None
-        self._quiet: asyncio.Event = asyncio.Event()
         self._stopping = False
 
     # Starting
@@ -176,7 +176,11 @@ class Supervisor(Generic[M]):
 
     async def _start(self, worker: Running, start: bytes) -> None:
         sockets = [bound.sock for bound in self._shares[worker.number - 1]]
-        await worker.start(self.service.name, start, sockets, self.limits)
+        self._starting.add(worker)
+        try:
+            await worker.start(self.service.name, start, sockets, self.limits)
+        finally:
+            self._starting.discard(worker)
 
     @property
     def endpoints(self) -> list[Endpoint]:
@@ -199,28 +203,32 @@ class Supervisor(Generic[M]):
     async def reload(self, service: Service[M] | None = None) -> None:
         """Replace the workers one by one; who is connected stays. Raises ConfigurationError."""
         async with self._turn:
+            if self._stopping or not self._shares:
+                raise ConfigurationError(f"{self.service.name} is not served; start it first")
             start = self._start_data(service or self.service)
             for number in range(1, self._count + 1):
-                before = self._workers.get(number)
                 worker = Running(self, self._io, number)
                 await self._start(worker, start)
+                before = self._workers.get(number)  # not earlier: it may have ended meanwhile
+                self._workers[number] = worker
                 if before is not None:
                     self._retiring.add(before)
-                    self._workers[number] = worker
                     await before.retire()
-                self._workers[number] = worker
                 worker.go()
+                if self._stopping:
+                    return
             self.service = service or self.service
         self.events.emit(Reloaded())
 
     async def _look(self) -> None:
         """Kill who has given no sign of life for too long."""
         last = self._io.loop.time()
+        pause = min(LOOK, self.limits.heartbeat / 4)
         while True:
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(pause)
             now = self._io.loop.time()
             for worker in (*self._workers.values(), *self._retiring):
-                if now - last > 2 * LOOK:  # it is us who did not run: a suspended machine, say
+                if now - last > 2 * pause:  # it is us who did not run: a suspended machine, say
                     worker.heard = now
                 elif worker.status is None and now - worker.heard > self.limits.heartbeat:
                     text = f"worker {worker.number} (process {worker.pid}) gives no sign of life"
@@ -242,8 +250,6 @@ class Supervisor(Generic[M]):
             if worker.wanted and not self._stopping:
                 self.events.emit(WorkerLost(worker.number, worker.pid, worker.ending))
                 self._replace(worker)
-        if not self._workers and not self._retiring:
-            self._quiet.set()
 
     def _replace(self, lost: Running) -> None:
         number = lost.number
@@ -283,7 +289,7 @@ class Supervisor(Generic[M]):
             there = event.number
             event = replace(event, number=worker.numbers.get(there, 0))  # type: ignore[call-arg]
             if isinstance(event, ConnectionEnded):
-                worker.numbers.pop(there, None)
+                worker.forget(there)
                 self._open.pop(event.number, None)
         self.events.emit(event)
 
@@ -293,10 +299,16 @@ class Supervisor(Generic[M]):
         self.events.emit(Warned(text[:1000]))
 
     def publish(self, worker: Running, room: str, unit: bytes) -> None:
-        """Pass a message on to the other workers that have members of a room."""
+        """Pass a message on to the other workers.
+
+        To all of them: who has joined there a moment ago hears it, as it would in one process.
+        """
         message = with_parts(wire.HEAR, room.encode(), unit)
         for other in (*self._workers.values(), *self._retiring):
-            if other is not worker and room in other.rooms and not other.hear(message):
+            if other is worker:
+                continue
+            lagged, other.lags = other.lags, not other.hear(message)
+            if other.lags and not lagged:
                 text = f"worker {other.number} lags, and did not hear what room {room!r} was told"
                 self.events.emit(Warned(text))
 
@@ -332,7 +344,7 @@ class Supervisor(Generic[M]):
         running = [worker for worker in running if worker.pid]
         if running and patience:
             await asyncio.wait({worker.over_soon for worker in running}, timeout=patience)
-        for worker in running:
+        for worker in (*running, *self._starting):
             worker.wanted = False
             worker.kill()
         if running:

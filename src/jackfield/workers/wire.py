@@ -30,6 +30,7 @@ from jackfield.events import (
 )
 from jackfield.framing.base import Framing
 from jackfield.limits import Limits
+from jackfield.models.running import ConnectionStatus
 from jackfield.service import Service
 
 # From the supervisor to a worker
@@ -38,7 +39,7 @@ GO = b"G"  # begin to accept
 RETIRE = b"Q"  # let go of the endpoints; serve who is there, and leave with the last
 STOP = b"T"  # and JSON: seconds until the deadline
 CUT = b"C"
-ASK = b"?"  # for the status of its connections
+ASK = b"?"  # for the status of its connections, and the number of this question
 HEAR = b"H"  # and a room's name, and a message as one unit, in parts
 # From a worker to the supervisor
 READY = b"R"
@@ -47,9 +48,7 @@ RETIRED = b"q"
 ALIVE = b"A"
 EVENT = b"E"  # and JSON
 STATUS = b"s"  # and JSON: some connections
-ALL_TOLD = b"."  # that was the last of them
-JOIN = b"+"  # and a room's name
-LEAVE = b"-"  # likewise
+ALL_TOLD = b"."  # and the number of the question: that was the last of them
 PUBLISH = b"P"  # as HEAR
 
 MOST_TEXT = 16 * 1024
@@ -126,16 +125,58 @@ def _json(found: object) -> bytes:
 
 def unpacked(data: bytes) -> Event:
     """Give the event back. Raises ValueError, KeyError or TypeError for what is none."""
-    found = json.loads(data)
+    found = loaded(data)
+    if not isinstance(found, dict):
+        raise TypeError(f"an event is an object, not {type(found).__name__}")
     kind = _KINDS[found.pop("kind")]
     for name, value in found.items():
         if name == "endpoint":
-            found[name] = _endpoint(value)
+            found[name] = _endpoint(_checked("str", value))
         elif isinstance(value, dict):
-            found[name] = value["bytes"].encode("latin-1")
+            found[name] = _checked("str", value["bytes"]).encode("latin-1")
         elif isinstance(value, list):
             found[name] = tuple(map(str, value))
-    return kind(**found)
+    event = kind(**found)
+    for field in fields(event):
+        _checked(field.type, getattr(event, field.name))
+    return event
+
+
+def statuses(data: bytes) -> list[ConnectionStatus]:
+    """Give what a worker says of its connections. Raises ValueError or TypeError."""
+    found = []
+    for one in loaded(data):
+        status = ConnectionStatus(*one)
+        for kind, value in zip(ConnectionStatus.__annotations__.values(), status, strict=True):
+            _checked(getattr(kind, "__forward_arg__", kind), value)
+        found.append(status)
+    return found
+
+
+def loaded(data: bytes) -> Any:
+    """Load JSON. Raises ValueError."""
+    try:
+        return json.loads(data)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+_TYPES: dict[Any, type | tuple[type, ...]] = {
+    "int": int,
+    "float": (int, float),
+    "str": str,
+    "bytes": bytes,
+    "Endpoint": Endpoint,
+    "tuple[str, ...]": tuple,
+    "Any": object,
+}
+"""What stands in a field, by how its type is written."""
+
+
+def _checked(kind: Any, value: Any) -> Any:
+    if not isinstance(value, _TYPES[kind]):
+        raise TypeError(f"{type(value).__name__}, where {kind} should be")
+    return value
 
 
 _endpoint = lru_cache(parse)

@@ -16,8 +16,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 import signal
 import sys
+import threading
 from dataclasses import replace
 from typing import Any, cast
 
@@ -26,6 +28,8 @@ from jackfield.errors import JackfieldError, LocalProtocolError
 from jackfield.events import (
     BytesReceived,
     BytesSent,
+    ConnectionEnded,
+    ConnectionOpened,
     Event,
     Events,
     MessageReceived,
@@ -85,7 +89,10 @@ class Worker:
         )
         self._rooms: dict[str, Room[Any]] = {}
         self._members: dict[str, int] = {}
+        self._lock = threading.Lock()  # handlers in threads join and leave
         self._left_out = 0
+        self._stops = False
+        self._pause = min(LIFE, given.limits.heartbeat / 4)
         self._ending: asyncio.Task[None] | None = None
         self._over = io.loop.create_future()
         use_backplane(self)
@@ -111,17 +118,19 @@ class Worker:
         if self._left_out and self._supervisor.unsent < MOST_WAITING // 2:
             count, self._left_out = self._left_out, 0
             self._tell(Warned(f"{count} events of a worker came too fast, and were left out"))
-        self._io.loop.call_later(LIFE, self._show_life)
+        self._io.loop.call_later(self._pause, self._show_life)
 
     def _say(self, message: bytes) -> None:
         self._supervisor.send_batch([message])
 
     def _tell(self, event: Event) -> None:
+        counts = isinstance(event, ConnectionOpened | ConnectionEnded)  # else it would miscount
+        most = math.inf if counts else MOST_WAITING
         for message in wire.packed(event):
-            self._io.run(self._send_event, message)
+            self._io.run(self._send_event, message, most)
 
-    def _send_event(self, message: bytes) -> None:
-        if self._supervisor.unsent > MOST_WAITING:
+    def _send_event(self, message: bytes, most: float) -> None:
+        if self._supervisor.unsent > most:
             self._left_out += 1
         else:
             self._say(message)
@@ -141,9 +150,9 @@ class Worker:
             elif kind == wire.STOP:
                 self._end(json.loads(rest))
             elif kind == wire.CUT:
-                self._server.cut()
+                self._io.loop.call_soon(self._server.cut)  # a stop may be about to begin
             elif kind == wire.ASK:
-                self._io.loop.create_task(self._answer())
+                self._io.loop.create_task(self._answer(rest))
             elif kind == wire.HEAR:
                 name, unit = parts_of(message)
                 self._hear(name.decode(), unit)
@@ -153,7 +162,9 @@ class Worker:
         self._end()
 
     def _end(self, drain: float | None = None) -> None:
-        self._end_by(self._server.stop(drain))
+        if not self._stops:  # a signal to its whole group reaches it, and the supervisor too
+            self._stops = True
+            self._end_by(self._server.stop(drain))
 
     def _end_by(self, work: Any) -> None:
         """Leave once this is done; what is asked for later, goes before."""
@@ -166,7 +177,7 @@ class Worker:
         if task is self._ending and not self._over.done():
             self._over.set_result(None)
 
-    async def _answer(self) -> None:
+    async def _answer(self, question: bytes) -> None:
         """Say who is connected."""
         found = await self._server.status()
         for at in range(0, len(found), AT_ONCE):
@@ -175,24 +186,23 @@ class Worker:
                 for one in found[at : at + AT_ONCE]
             ]
             self._say(wire.STATUS + json.dumps(some).encode())
-        self._say(wire.ALL_TOLD)
+        self._say(wire.ALL_TOLD + question)
 
     # The rooms' way to the other workers
 
     def join(self, room: Room[Any], _member: Connection[Any]) -> None:
-        """Note that a connection here is in a room."""
-        self._rooms[room.name] = room
-        self._members[room.name] = self._members.get(room.name, 0) + 1
-        if self._members[room.name] == 1:
-            self._io.run(self._say, wire.JOIN + room.name.encode())
+        """Note that a room has a member here."""
+        with self._lock:
+            self._rooms[room.name] = room
+            self._members[room.name] = self._members.get(room.name, 0) + 1
 
     def leave(self, room: Room[Any], _member: Connection[Any]) -> None:
-        """Note that it is not any more."""
-        self._members[room.name] -= 1
-        if not self._members[room.name]:
-            del self._members[room.name]
-            del self._rooms[room.name]
-            self._io.run(self._say, wire.LEAVE + room.name.encode())
+        """Note that it has one less."""
+        with self._lock:
+            self._members[room.name] -= 1
+            if not self._members[room.name]:
+                del self._members[room.name]
+                del self._rooms[room.name]
 
     def publish(self, room: Room[Any], message: Any) -> None:
         """Have the members in the other workers hear a message."""
@@ -212,7 +222,10 @@ class Worker:
         room = self._rooms.get(name)
         if room is not None:
             framing = self._given.framing or self._given.service.framing
-            room.hear(framing.decode_unit(unit))
+            try:
+                room.hear(framing.decode_unit(unit))
+            except JackfieldError as error:  # a member here may have switched its framing
+                self._tell(Warned(f"what room {name!r} was told is not heard here: {error}"))
 
 
 def main() -> None:

@@ -1,12 +1,25 @@
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
 from jackfield.errors import ConfigurationError
-from jackfield.net.files import own_folder, read
+from jackfield.net import files
+from jackfield.net.files import (
+    Lock,
+    append,
+    create,
+    lines_of,
+    make_folders,
+    own_folder,
+    read,
+    replace,
+)
 
 
 def test_a_file_up_to_its_bound(tmp_path: Path) -> None:
@@ -65,3 +78,120 @@ def test_a_folder_of_somebody_else_is_refused(
     monkeypatch.setattr(os, "getuid", lambda: stranger)
     with pytest.raises(ConfigurationError, match="is not a folder of yours alone"):
         own_folder(str(tmp_path / "new"))
+
+
+def test_the_lines_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"one\n\nthree is long\nlast")
+    assert list(lines_of(str(path), 100)) == [b"one\n", b"\n", b"three is long\n", b"last"]
+    assert list(lines_of(str(path), 8)) == [b"one\n", b"\n", b"three is", b" long\n", b"last"]
+    with pytest.raises(ConfigurationError, match=r"none: No such file or directory \(ENOENT\)"):
+        list(lines_of(str(tmp_path / "none"), 100))
+    with pytest.raises(ConfigurationError, match=r"Is a directory \(EISDIR\)"):
+        list(lines_of(str(tmp_path), 100))
+
+
+def test_a_new_file_is_its_owners_alone(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with create(str(path)) as file:
+        assert append(file, "one") == ""
+        assert path.read_text() == "one\n"  # at once
+        assert append(file, "two") == ""
+    assert path.read_text() == "one\ntwo\n"
+    assert path.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(ConfigurationError, match=r"file: File exists \(EEXIST\)"):
+        create(str(path))
+    with pytest.raises(ConfigurationError, match=r"No such file or directory \(ENOENT\)"):
+        create(str(tmp_path / "none" / "file"))
+    path.unlink()
+    path.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ConfigurationError, match="EEXIST"):  # not even through a link to nothing
+        create(str(path))
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_what_cannot_be_written_is_said_in_words() -> None:
+    with Path("/dev/full").open("w", encoding="ascii") as full:
+        assert append(full, "line") == "No space left on device (ENOSPC)"
+
+
+def test_folders_are_made_down_to_the_last(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b" / "c"
+    make_folders(str(path))
+    make_folders(str(path))
+    for folder in (path, path.parent, path.parent.parent):
+        assert folder.stat().st_mode & 0o777 == 0o700
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError, match=r"file/x: .+ \(ENOTDIR\)"):
+        make_folders(str(tmp_path / "file" / "x"))
+
+
+def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    replace(str(path), b"old", 0o644)
+    with path.open("rb") as open_still:
+        replace(str(path), b"new", 0o600)
+        assert open_still.read() == b"old"
+    assert path.read_bytes() == b"new"
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+
+    def fails(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    for name in ("fsync", "replace"):
+        with monkeypatch.context() as patched:
+            patched.setattr(os, name, fails)
+            with pytest.raises(ConfigurationError, match=r"file: No space left on device \(ENOSP"):
+                replace(str(path), b"new", 0o600)
+        assert path.read_bytes() == b"old"
+        assert list(tmp_path.iterdir()) == [path]
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(ConfigurationError, match=r"folder: Is a directory \(EISDIR\)"):
+        replace(str(tmp_path / "folder"), b"new", 0o600)
+    with pytest.raises(ConfigurationError, match=r"No such file or directory \(ENOENT\)"):
+        replace(str(tmp_path / "none" / "file"), b"new", 0o600)
+
+
+def test_a_lock_is_held_by_one_at_a_time(tmp_path: Path) -> None:
+    path = str(tmp_path / "lock")
+    held: list[str] = []
+    waiting = threading.Event()
+
+    def second() -> None:
+        waiting.set()
+        with Lock(path):
+            held.append("second")
+
+    with Lock(path):
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert waiting.wait(20)
+        with open(path, "rb") as other, pytest.raises(BlockingIOError):  # noqa: PTH123  flock(2)
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        held.append("first")
+    thread.join(20)
+    assert held == ["first", "second"]
+    with Lock(path):  # it can be had again, the file being there
+        pass
+
+
+def test_a_lock_that_cannot_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigurationError, match=r"No such file or directory \(ENOENT\)"):
+        Lock(str(tmp_path / "none" / "lock")).__enter__()
+
+    def fails(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", fails)  # as a network file system may
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208  as short
+    with pytest.raises(ConfigurationError, match=r"lock: No locks available \(ENOLCK\)"):
+        Lock(str(tmp_path / "lock")).__enter__()
+    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208  as short
+    monkeypatch.setattr(files, "fcntl", None)  # as on Windows
+    with Lock(str(tmp_path / "lock")):
+        pass

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jackfield.net import interfaces as module
-from jackfield.net.interfaces import Interface, addresses, interfaces
+from jackfield.net.interfaces import Interface, addresses, interfaces, machine_names
 
 NEWLINK, NEWADDR, ERROR, DONE = 16, 20, 2, 3
 
@@ -220,3 +220,25 @@ def test_where_nothing_is_told_there_is_nothing(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(socket, "if_nameindex", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     assert interfaces() == []
+
+
+@pytest.mark.parametrize(
+    ("own", "names"),
+    [
+        ("box", ["localhost", "box.local", "box"]),
+        ("Box.Example.ORG.", ["localhost", "box.local", "box", "box.example.org"]),
+        ("localhost", ["localhost", "localhost.local"]),
+        ("", ["localhost"]),
+        ("-box", ["localhost"]),
+        ("my box", ["localhost"]),
+        ("my_box", ["localhost"]),
+        ("b\u00fccherei", ["localhost"]),
+        ("x" * 64, ["localhost"]),
+    ],
+)
+def test_the_names_of_this_machine(
+    own: str, names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is no host name is not one of them."""
+    monkeypatch.setattr(socket, "gethostname", lambda: own)
+    assert machine_names() == names

@@ -335,7 +335,9 @@ def test_an_unknown_authority(serve: Serve, certificates: Certificates, odd: Odd
     server = serve(certificates.url())
     assert failure(f"tls://127.0.0.1:{server.port}?ca={odd.stranger.ca}") == (
         "the certificate of 127.0.0.1 cannot be trusted: unable to get local issuer certificate; "
-        "if it is one of your own, name its authority with --ca FILE"
+        "if it is a service of Jackfield on another machine, type there: "
+        "jackfield cert show > there.pem, and here: jackfield cert trust there.pem; "
+        "or name its authority with --ca FILE"
     )
     assert server.refusal() == (
         "the other side does not trust this side's certificate (unknown ca)"
