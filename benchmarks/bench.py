@@ -74,8 +74,13 @@ class Bench:
         return (self.folder / "load").exists()
 
     @asynccontextmanager
-    async def serve(self, entrant: Entrant, *, tls: bool = False) -> AsyncIterator[Running]:
-        """Run an entrant's server. Raises Absent, or MeasureError when it does not start."""
+    async def serve(
+        self, entrant: Entrant, *, tls: bool = False, everywhere: bool = False
+    ) -> AsyncIterator[Running]:
+        """Run an entrant's server. Raises Absent, or MeasureError when it does not start.
+
+        everywhere: on any core, and not on the one for servers.
+        """
         for module in entrant.needs + (entrant.tls_needs if tls else ()):
             if not importable(module):
                 raise Absent(f"{module} is not installed")
@@ -91,7 +96,7 @@ class Bench:
             command.append(entrant.variant)
         if tls:
             command += ["--tls", str(self.folder / "server.pem")]
-        async with start(command, self.cores.server) as process:
+        async with start(command, None if everywhere else self.cores.server) as process:
             said = (await process.read_line(START_S)).split()
             if said[:1] != ["ready"] or len(said) != 2 or not said[1].isdigit():
                 raise MeasureError(f"it said {' '.join(said)!r}, not 'ready PORT'")
@@ -117,7 +122,18 @@ class Bench:
             program = [sys.executable, "-m", "benchmarks.load_fallback"]
         times = (self.settings.warm, self.settings.seconds)
         numbers = (server.port, connections, window, size, *(round(t * 1000) for t in times))
-        command = [*program, *map(str, numbers), str(int(flood))]
+        return await self._load(server, [*program, *map(str, numbers), str(int(flood))])
+
+    async def other_load(
+        self, server: Running, kind: str, *, connections: int, window: int, size: int
+    ) -> Load:
+        """Put another load on a server; load_other.py says which kinds there are."""
+        times = (self.settings.warm, self.settings.seconds)
+        numbers = (server.port, connections, window, size, *(round(t * 1000) for t in times))
+        command = [sys.executable, "-m", "benchmarks.load_other", kind, *map(str, numbers)]
+        return await self._load(server, [*command, str(self.folder / "ca.pem")])
+
+    async def _load(self, server: Running, command: list[str]) -> Load:
         async with start(command, self.cores.load) as load:
             if (said := await load.read_line(self.settings.warm + LOAD_S)) != "warm":
                 raise MeasureError(f"the load said {said!r}, not 'warm'")

@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from benchmarks.model import MeasureError
@@ -97,13 +97,13 @@ class Child:
 
 
 @asynccontextmanager
-async def start(command: Sequence[str], core: int) -> AsyncIterator[Child]:
-    """Run `command` on `core` for as long as the block lasts."""
+async def start(command: Sequence[str], core: int | None) -> AsyncIterator[Child]:
+    """Run `command` on `core`, or on any, for as long as the block lasts."""
     with tempfile.TemporaryDirectory() as folder:
         errors = Path(folder, "stderr")
         descriptor = os.open(errors, os.O_WRONLY | os.O_CREAT)
         try:
-            with pinned(core):
+            with nullcontext() if core is None else pinned(core):
                 process = await asyncio.create_subprocess_exec(
                     *command,
                     stdin=asyncio.subprocess.PIPE,

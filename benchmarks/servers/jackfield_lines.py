@@ -11,6 +11,7 @@ import uvloop
 
 from benchmarks.servers.options import HOST, Options, read_options, ready
 from jackfield import BlockingConnection, Connection, Limits, Server, Service, framing
+from jackfield.admission import Admission
 
 MOST = 10_000
 
@@ -36,8 +37,16 @@ def make_service(variant: str) -> Service[str]:
     return Service("echo", with_async_for, framing=framing.lines())
 
 
+def count_no_sources() -> None:
+    """Leave out what limits per source cost: to show how little that is."""
+    Admission.count = Admission.uncount = lambda *_: None  # type: ignore[method-assign]
+    Admission.refusal = lambda *_: None  # type: ignore[method-assign]
+
+
 async def main(options: Options) -> None:
     """Serve until killed."""
+    if options.variant == "uncounted":
+        count_no_sources()
     limits = Limits(connections=MOST, connections_per_source=MOST, threads=MOST)
     endpoint = f"tcp://{HOST}:{options.port}?backlog=1024"
     if options.pem:
@@ -53,4 +62,4 @@ async def main(options: Options) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(main(read_options("asyncio", "reply", "threads")))
+    uvloop.run(main(read_options("asyncio", "reply", "threads", "uncounted")))

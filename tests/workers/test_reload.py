@@ -18,6 +18,7 @@ import pytest
 from jackfield.errors import ConfigurationError
 from jackfield.events import ConnectionEnded, Reloaded, Warned, WorkerLost
 from jackfield.models.names import ModelName
+from jackfield.workers import supervisor
 from jackfield.workers.supervisor import Supervisor
 from tests import certificates as made
 from tests import handlers
@@ -269,6 +270,7 @@ def test_stopping_while_a_new_worker_starts(tmp_path: Path) -> None:
 def test_a_reload_that_is_cancelled_leaves_nothing(tmp_path: Path) -> None:
     held = tmp_path / "held"
     held.touch()
+    before = set(children_of(os.getpid()))
     with Crew(handlers.native, TCP) as crew:
         pids = crew.pids
         reloading = begun(crew, crew.supervisor.reload(handlers.lines_of(Held(str(held)))))
@@ -276,7 +278,7 @@ def test_a_reload_that_is_cancelled_leaves_nothing(tmp_path: Path) -> None:
         reloading.cancel()
         until(lambda: not crew.supervisor._starting)
         assert crew.pids == pids
-        until(lambda: set(pids) >= set(children_of(os.getpid())))
+        until(lambda: not set(children_of(os.getpid())) - before - set(pids))
         with all_closed(crew.one_of_each()):
             crew.wait_for(crew.supervisor.reload())
 
@@ -292,3 +294,17 @@ def test_who_stays_with_an_old_worker_is_drained_at_the_end(model: ModelName) ->
             for peer in peers:
                 assert [peer.line(), peer.line(), peer.line()] == ["draining", "done", ""]
         stopping.result(PATIENCE)
+
+
+def test_stopping_while_an_old_worker_lets_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "LATE", 0.1)
+    before = children_of(os.getpid())
+    with Crew(handlers.native, TCP) as crew:
+        kill(crew.pids[0], signal.SIGSTOP)
+        reloading = begun(crew, crew.supervisor.reload())
+        until(lambda: crew.supervisor._retiring)
+        crew.stop(0.1)
+        reloading.result(PATIENCE)
+        assert none_left(before)
+        assert not crew.of(WorkerLost)
+        assert not crew.of(Reloaded)

@@ -7,6 +7,7 @@ import signal
 import pytest
 
 from jackfield.events import HandlerFailed, Warned, WorkerLost
+from jackfield.framing import lines
 from jackfield.models.names import ModelName
 from jackfield.service import Service
 from tests import handlers
@@ -55,14 +56,16 @@ def test_whoever_has_joined_hears_what_is_said_next(model: ModelName) -> None:
 
 @both
 def test_what_is_too_long_to_cross_is_refused_and_nobody_hears_it(model: ModelName) -> None:
-    with Crew(handlers.native, TCP, model=model) as crew, all_closed(peers := crew.one_of_each()):
+    service = Service("obey", handlers.obey, lines(max_message=1_000_000))
+    with Crew(service, TCP, model=model) as crew, all_closed(peers := crew.one_of_each()):
         one, two = peers
         assert [one.ask("join"), two.ask("join")] == ["done", "done"]
         answer = one.ask("large 250000")
-        assert answer.startswith("LocalProtocolError: a message of ")
+        assert answer.startswith("LocalProtocolError: a message of 250000 bytes for room 'all'")
+        assert "can cross between workers; send it in parts" in answer
         assert [one.ask("echo 1"), two.ask("echo 2")] == ["1", "2"]
-        one.send("large 60000")
-        assert two.line() == "x" * 60000
+        one.send("large 200000")
+        assert two.line() == "x" * 200000
 
 
 def test_who_has_switched_its_framing_hears_what_that_carries() -> None:

@@ -38,6 +38,7 @@ from jackfield.models.names import ModelName
 from jackfield.net.binding import bind
 from jackfield.net.connection import Connection
 from jackfield.service import Service
+from jackfield.tls import authority
 from jackfield.workers import running, supervisor
 from jackfield.workers.supervisor import Supervisor
 from tests import handlers
@@ -83,6 +84,13 @@ def test_over_tls(model: ModelName, certificates: Certificates) -> None:
             plain.send("hello")
             assert b"TLS" in plain.rest()
         crew.await_event(Refused)
+
+
+def test_over_tls_with_the_certificate_of_this_machine() -> None:
+    with Crew(handlers.native, "tls://127.0.0.1:0") as crew:
+        ca = authority.certificate()
+        with all_closed(one_of_each(lambda: Peer(crew.endpoints[0], ca=ca))):
+            assert crew.supervisor._renewing is not None
 
 
 @both

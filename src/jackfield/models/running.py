@@ -26,6 +26,7 @@ from jackfield.errors import (
     ConnectTimeout,
     JackfieldError,
     RemoteProtocolError,
+    TLSError,
 )
 from jackfield.events import ConnectionEnded as Ended
 from jackfield.events import Events, HandlerFailed, Refused
@@ -108,7 +109,7 @@ def settle(conn: Connection[Any], error: BaseException | None, events: Events) -
     """Close a connection as its handler's end asks for. In the loop's thread."""
     if error is None:
         conn.close_soon()
-    elif isinstance(error, RemoteProtocolError):
+    elif isinstance(error, (RemoteProtocolError, TLSError)):
         if not conn.is_over:
             events.emit(Refused(conn.local, str(conn.peer), str(error)))
         conn.refuse(str(error))

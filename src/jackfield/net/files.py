@@ -95,7 +95,9 @@ def own_folder(path: str) -> str:
         raise ConfigurationError(f"{path}: {error.strerror or error} ({code(error)})") from error
     mine = not hasattr(os, "getuid") or found.st_uid == os.getuid()
     if not stat.S_ISDIR(found.st_mode) or not mine or found.st_mode & 0o022:
-        raise ConfigurationError(f"{path}: is not a folder of yours alone; remove it first")
+        raise ConfigurationError(
+            f"{path}: is no folder of yours alone: others own it, or may write in it"
+        )
     return path
 
 

@@ -152,7 +152,7 @@ def test_keys_that_do_not_fit(here: Path, at: Home) -> None:
 def test_a_folder_that_others_can_write_is_refused(here: Path) -> None:
     here.mkdir(parents=True)
     here.chmod(0o777)
-    with pytest.raises(ConfigurationError, match="is not a folder of yours alone"):
+    with pytest.raises(ConfigurationError, match="is no folder of yours alone"):
         authority.serving_files()
 
 
