@@ -153,7 +153,7 @@ def test_a_folder_that_others_may_write_in_is_not_used(tmp_path: Path, runtime: 
     folder.chmod(0o777)
     with Up(XDG_RUNTIME_DIR=runtime) as it:
         assert "also by UDP:" in it.text
-        it.await_output(f"No UNIX sockets: {folder}: is no folder of yours alone; remove it")
+        it.await_output(f"No UNIX sockets: {folder}: is no folder of yours alone: others")
         it.stop()
     assert not list(folder.iterdir())
 

@@ -63,7 +63,7 @@ def test_a_folder_that_is_not_ours_alone_is_refused(tmp_path: Path) -> None:
     link.symlink_to(tmp_path)
     file.touch()
     for path in (shared, link):
-        with pytest.raises(ConfigurationError, match="is no folder of yours alone; remove it"):
+        with pytest.raises(ConfigurationError, match="is no folder of yours alone: others"):
             own_folder(str(path))
     with pytest.raises(ConfigurationError, match=r"file: File exists \(EEXIST\)"):
         own_folder(str(file))
