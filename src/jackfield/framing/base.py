@@ -54,6 +54,10 @@ class Framing(Generic[M]):
     name = "framing"
     """How messages, docs and options call it."""
 
+    delimiter: bytes = b""
+    """What each message ends with, where that is always the same: it saves a connection from
+    looking for the end of a long one bit by bit."""
+
     def __init__(self, max_message: int = DEFAULT_MAX_MESSAGE) -> None:
         if max_message < 1:
             raise ConfigurationError(

@@ -42,7 +42,7 @@ class _Delimited(Framing[M]):
             raise ConfigurationError(
                 f"a delimiter is 1 to {LONGEST_DELIMITER} bytes, as in b'\\0', not {delimiter!r}"
             )
-        self.delimiter: Final = delimiter
+        self.delimiter = delimiter
 
     def cut(self, buffer: Buffer, start: int, searched: int) -> Cut | int:
         size = len(self.delimiter)

@@ -43,6 +43,7 @@ class JSONLines(Framing[JSONValue]):
     """
 
     name = "json"
+    delimiter = b"\n"
 
     def cut(self, buffer: Buffer, start: int, searched: int) -> Cut | int:
         return cut_line(buffer, start, searched, self.max_message)

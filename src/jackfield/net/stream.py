@@ -50,6 +50,10 @@ _HANDSHAKE = 0x16
 _MISTAKEN = "you speak TLS, and this endpoint does not; connect without it, as to tcp://"
 
 
+LONG_ONES = 16
+"""Messages longer than that which are decoded in one turn."""
+
+
 class StreamConnection(SecuredStream[M]):
     """A connection over TCP, TLS, a UNIX stream or an in-memory pair."""
 
@@ -213,8 +217,28 @@ class StreamConnection(SecuredStream[M]):
         """Decode slices of the backlog until there are messages, or an error."""
         messages: list[M] = []
         while self._backlog and not messages and decoder.error is None:
-            messages = decoder.feed(self._cut_off(max(SLICE, decoder.need)))
+            messages = decoder.feed(self._cut_off(max(SLICE, decoder.need, self._ahead())))
         return messages
+
+    def _ahead(self) -> int:
+        """How many bytes of the backlog go up to the end of long messages; 0 without any.
+
+        They are cut at once, a few of them: bit by bit each would be looked at again and again.
+        """
+        delimiter, backlog = self._framing.delimiter, self._backlog
+        if not delimiter:
+            return 0
+        whole = backlog.obj if isinstance(backlog, memoryview) else backlog
+        assert isinstance(whole, bytes)
+        begin = at = len(whole) - len(backlog)  # a view is of all that follows
+        for _ in range(LONG_ONES):
+            end = whole.find(delimiter, at)
+            if end < 0:
+                return len(backlog) if at == begin else at - begin
+            if end - at < SLICE:
+                break
+            at = end + len(delimiter)
+        return at - begin
 
     def _cut_off(self, size: int) -> bytes:
         """Take at most `size` bytes off the backlog."""

@@ -24,6 +24,7 @@ class Tapped(Framing[M]):
     def __init__(self, inner: Framing[M], received: Tell, sent: Tell) -> None:
         super().__init__(inner.max_message)
         self.name = inner.name
+        self.delimiter = inner.delimiter
         self._inner = inner
         self._received = received
         self._sent = sent

@@ -17,8 +17,8 @@ from jackfield.endpoints import Endpoint
 from jackfield.errors import ConfigurationError, TLSError
 from jackfield.net.details import TLSDetails
 
-_RECORDS = 64 * 1024
-"""Decrypted bytes asked for at once."""
+_RECORD = 16 * 1024
+"""Decrypted bytes asked for at once: no record has more (RFC 8446, section 5.1)."""
 
 _FIRST = (0x16, 0x15)
 """The first byte of a TLS stream: that of a handshake, or of an alert (RFC 8446, section 5.1)."""
@@ -106,7 +106,7 @@ class TLSLayer:
         parts: list[bytes] = []
         read = self._object.read
         try:
-            while part := read(_RECORDS):
+            while part := read(_RECORD):
                 parts.append(part)
             self.ended = True
         except ssl.SSLWantReadError:
@@ -118,7 +118,7 @@ class TLSLayer:
         except ssl.SSLError as error:
             reason = error.reason or str(error)
             self.error = _of_alert(reason) or f"what the peer sent is no TLS ({_words(reason)})"
-        return b"".join(parts)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def encrypt(self, data: bytes | bytearray) -> bytes:
         """Give the bytes that carry `data`."""

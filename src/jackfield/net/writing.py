@@ -3,8 +3,8 @@
 The rules this file owns:
 
 1. A write goes to the system at once; what it does not take waits here, and `send()` waits.
-2. What is sent while more messages are at hand is joined, up to `JOINED` messages or a `LARGE`
-   one: to the end of the turn at the latest, or of the read that brought them.
+2. What is sent while more messages are at hand is joined, up to `JOINED` messages or `ENOUGH`
+   bytes: to the end of the turn at the latest, or of the read that brought them.
 3. When writing fails, what the peer sent before can still be read: only sending is over.
 """
 
@@ -28,8 +28,11 @@ from jackfield.net.watching import is_watched
 M = TypeVar("M")
 
 JOINED = 64
+ENOUGH = 64 * 1024
+"""Replies that are joined into one write at the most, and bytes."""
+
 LARGE = 1024
-"""Replies that are joined into one write at the most, and bytes of one that is worth its own."""
+"""Bytes of a reply from which on they are counted: `JOINED` smaller ones are no more than that."""
 
 COPY = 64 * 1024
 """Bytes of a file that are copied at once where the system cannot send it by itself."""
@@ -79,7 +82,7 @@ class WritingStream(Connection[M]):
             if joined is None:
                 joined = self._join()
             joined.append(data)
-            if len(joined) < JOINED and len(data) < LARGE:
+            if len(joined) < JOINED and (len(data) < LARGE or sum(map(len, joined)) < ENOUGH):
                 return DONE
             self.flush()
         elif self._joined or self._out or self._blocked:
