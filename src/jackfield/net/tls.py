@@ -10,7 +10,8 @@ from __future__ import annotations
 import contextlib
 import re
 import ssl
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from jackfield.endpoints import Endpoint
@@ -36,6 +37,16 @@ _STRANGER = (
 )
 
 _NO_TLS = "the other side does not speak TLS; it may expect tcp:// instead"
+
+
+class _Scratch(threading.local):
+    """Where records are decrypted to, one after another, before they become bytes."""
+
+    def __init__(self) -> None:
+        self.view = memoryview(bytearray(8 * _RECORD))
+
+
+_scratch = _Scratch()
 
 
 def is_hello(data: bytes) -> bool:
@@ -103,11 +114,16 @@ class TLSLayer:
 
     def decrypt(self) -> bytes:
         """Give what can be decrypted so far. `ended` and `error` tell of what comes after it."""
+        read: Callable[[int, memoryview], int] = self._object.read  # type: ignore[assignment]
+        view = _scratch.view
         parts: list[bytes] = []
-        read = self._object.read
+        size = 0
         try:
-            while part := read(_RECORD):
-                parts.append(part)
+            while got := read(_RECORD, view[size : size + _RECORD]):
+                size += got
+                if size > len(view) - _RECORD:
+                    parts.append(bytes(view[:size]))
+                    size = 0
             self.ended = True
         except ssl.SSLWantReadError:
             pass
@@ -118,7 +134,8 @@ class TLSLayer:
         except ssl.SSLError as error:
             reason = error.reason or str(error)
             self.error = _of_alert(reason) or f"what the peer sent is no TLS ({_words(reason)})"
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        text = bytes(view[:size])
+        return b"".join((*parts, text)) if parts else text
 
     def encrypt(self, data: bytes | bytearray) -> bytes:
         """Give the bytes that carry `data`."""

@@ -130,6 +130,12 @@ class WritingStream(Connection[M]):
 
     def flush(self) -> None:
         self._flushing = False
+        joined = self._joined
+        if joined and not self._out and not self._blocked:  # as what follows, without a copy
+            self._joined = None
+            self.messages_sent += len(joined)
+            self._write(joined[0] if len(joined) == 1 else b"".join(joined))
+            return
         self._take_joined()
         out = self._out
         if out and not self._blocked:
