@@ -34,6 +34,10 @@ PROOFS = {
         "--timeout",
         "3600",
     ],
+    # 10,000 connections in one process for ten minutes.
+    "connections": [sys.executable, "scripts/hold_connections.py"],
+    # What testssl says of TLS by the local authority.
+    "tls": [sys.executable, "scripts/tls_scan.py"],
 }
 
 

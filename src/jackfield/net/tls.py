@@ -27,6 +27,10 @@ _FIRST = (0x16, 0x15)
 _HELLO = re.compile(rb"\x16\x03[\x00-\x04]..(\x01|$)|\x16\x03[\x00-\x04].?$", re.DOTALL)
 """A handshake record with a ClientHello, or what there is of it so far."""
 
+_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+"""What a server offers with TLS 1.2: authenticated encryption, and forward secrecy (RFC 9325,
+section 4.2). Those of TLS 1.3 are all of this kind."""
+
 _UNKNOWN_AUTHORITY = (18, 19, 20, 21)
 """X509_V_ERR_… of openssl-verification-options(1): self-signed, or by nobody who is known."""
 
@@ -189,6 +193,7 @@ def server_context(cert: str, key: str, ca: str = "", alpn: str = "") -> ssl.SSL
     for file in filter(None, (cert, key, ca)):
         _readable(file)
     context = _strict(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+    context.set_ciphers(_CIPHERS)
     try:
         context.load_cert_chain(cert, key or None)
     except ssl.SSLError as error:
