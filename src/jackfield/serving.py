@@ -40,6 +40,7 @@ from jackfield.net.ioloop import new_event_loop
 from jackfield.net.stdio import has_terminal
 from jackfield.server import Server
 from jackfield.service import Service
+from jackfield.tls import authority
 from jackfield.workers.supervisor import Supervisor
 
 M = TypeVar("M")
@@ -114,10 +115,23 @@ def run(
             for endpoint in one.endpoints:
                 warning = warning_off_loopback(endpoint)
                 if warning is not None:
-                    commands = reach_commands(endpoint, connect_framing) if one is server else []
-                    one.events.emit(Warned("\n".join([warning, *commands])))
+                    ways = _ways_in(endpoint, connect_framing) if one is server else []
+                    one.events.emit(Warned("\n".join([warning, *ways])))
 
     run_until_signal(start, renew)
+
+
+def _ways_in(endpoint: Endpoint, framing: str) -> list[str]:
+    """Give the commands that reach an endpoint from another machine."""
+    commands = reach_commands(endpoint, framing)
+    if not authority.own_among([endpoint]):
+        return commands
+    # whose authority the other machine has to be told of once, and then trusts
+    return [
+        "jackfield cert show > here.pem       on this machine, to be taken to the other one",
+        "jackfield cert trust here.pem        there, once",
+        *(command.replace(" --ca FILE", "") for command in commands),
+    ]
 
 
 def run_until_signal(start: Start, renew: Renew | None = None) -> None:

@@ -106,6 +106,20 @@ def test_off_loopback_there_is_one_warning_with_the_command_for_each_address() -
     assert all(command.startswith("jackfield connect tcp://") for command in commands)
 
 
+def test_with_a_certificate_of_our_own_it_says_how_another_machine_trusts_it() -> None:
+    told: list[Event] = []
+    events = Events()
+    events.subscribe(Event, told.append)
+    events.subscribe(Warned, lambda _: signal.raise_signal(signal.SIGTERM))
+    serve(find("echo"), "tls://0.0.0.0:0", events=events)
+    [warning] = [event for event in told if isinstance(event, Warned)]
+    _, show, trust, *commands = warning.text.splitlines()
+    assert show.startswith("jackfield cert show > here.pem ")
+    assert trust.startswith("jackfield cert trust here.pem ")
+    assert all(command.startswith("jackfield connect tls://") for command in commands)
+    assert "--ca" not in warning.text
+
+
 HANDLERS = """
 from __future__ import annotations
 import asyncio, sys, threading, time

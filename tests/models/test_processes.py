@@ -815,3 +815,17 @@ def test_a_childs_sending_fails_when_its_datagram_peer_is_lost() -> None:
             assert peer.ask("go") == "go"
         assert live.await_event(ConnectionEnded).reason.startswith("nobody listens at the other")
         assert live.of(HandlerFailed) == []
+
+
+def test_a_child_that_is_stopped_holds_up_nobody_else_and_is_killed_at_the_deadline() -> None:
+    with forked() as live, live.connect() as peer, live.connect() as other:
+        pid = int(peer.ask("pid"))
+        os.kill(pid, signal.SIGSTOP)
+        peer.send("echo late")
+        assert other.ask("echo well") == "well"
+        os.kill(pid, signal.SIGCONT)
+        assert peer.line() == "late"
+        os.kill(pid, signal.SIGSTOP)
+        live.stop(drain=0.1)
+        until(lambda: gone(pid))
+        assert peer.line() == ""
