@@ -29,7 +29,7 @@ from jackfield.events import DatagramsDropped, Events
 from jackfield.framing.base import Framing
 from jackfield.net.access import Access, host_of, source_of
 from jackfield.net.oserrors import code
-from jackfield.net.packets import BURST, UNIT
+from jackfield.net.packets import BURST, TRUNC, UNIT
 from jackfield.net.roles import Plan
 from jackfield.net.sessions import SessionConnection, SharedSocket
 
@@ -124,7 +124,7 @@ class DatagramListener:
             way_back: Ancillary = []
             if ancillary:
                 way_back = self._read_ancillary(ancillary)
-            if flags & socket.MSG_TRUNC:
+            if flags & TRUNC:
                 self._drop("a datagram larger than the largest there can be")
             elif not address:
                 self._drop("a peer without an address of its own, which cannot be answered")
