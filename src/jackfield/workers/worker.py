@@ -87,8 +87,7 @@ class Worker:
             events=events,
             bound=bound,
         )
-        self._rooms: dict[str, Room[Any]] = {}
-        self._members: dict[str, int] = {}
+        self._rooms: dict[str, dict[Room[Any], int]] = {}  # of one name, with their members here
         self._lock = threading.Lock()  # handlers in threads join and leave
         self._left_out = 0
         self._stops = False
@@ -193,15 +192,17 @@ class Worker:
     def join(self, room: Room[Any], _member: Connection[Any]) -> None:
         """Note that a room has a member here."""
         with self._lock:
-            self._rooms[room.name] = room
-            self._members[room.name] = self._members.get(room.name, 0) + 1
+            rooms = self._rooms.setdefault(room.name, {})
+            rooms[room] = rooms.get(room, 0) + 1
 
     def leave(self, room: Room[Any], _member: Connection[Any]) -> None:
         """Note that it has one less."""
         with self._lock:
-            self._members[room.name] -= 1
-            if not self._members[room.name]:
-                del self._members[room.name]
+            rooms = self._rooms[room.name]
+            rooms[room] -= 1
+            if not rooms[room]:
+                del rooms[room]
+            if not rooms:
                 del self._rooms[room.name]
 
     def publish(self, room: Room[Any], message: Any) -> None:
@@ -219,9 +220,10 @@ class Worker:
 
     def _hear(self, name: str, unit: bytes) -> None:
         """Pass on what was said in a room in another worker."""
-        room = self._rooms.get(name)
-        if room is not None:
-            framing = self._given.framing or self._given.service.framing
+        framing = self._given.framing or self._given.service.framing
+        with self._lock:
+            rooms = list(self._rooms.get(name, ()))
+        for room in rooms:
             try:
                 room.hear(framing.decode_unit(unit))
             except JackfieldError as error:  # a member here may have switched its framing
