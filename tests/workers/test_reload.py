@@ -18,7 +18,7 @@ import pytest
 from jackfield.errors import ConfigurationError
 from jackfield.events import ConnectionEnded, Reloaded, Warned, WorkerLost
 from jackfield.models.names import ModelName
-from jackfield.workers import supervisor
+from jackfield.workers import running, supervisor
 from jackfield.workers.supervisor import Supervisor
 from tests import certificates as made
 from tests import handlers
@@ -308,3 +308,18 @@ def test_stopping_while_an_old_worker_lets_go(monkeypatch: pytest.MonkeyPatch) -
         assert none_left(before)
         assert not crew.of(WorkerLost)
         assert not crew.of(Reloaded)
+
+
+def test_one_that_hangs_while_it_loads_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "LOADING", 0.5)
+    held = tmp_path / "held"
+    held.touch()
+    with Crew(handlers.native, TCP) as crew:
+        pids = crew.pids
+        with pytest.raises(ConfigurationError, match="was not ready after 0.5 s"):
+            crew.wait_for(crew.supervisor.reload(handlers.lines_of(Held(str(held)))))
+        assert crew.pids == pids
+        with all_closed(peers := crew.one_of_each()):
+            assert [peer.ask("echo well") for peer in peers] == ["well"] * len(peers)

@@ -27,6 +27,9 @@ from jackfield.net.packets import UNIT, PacketConnection
 from jackfield.net.roles import Plan
 from jackfield.workers import wire
 
+LOADING = 60.0
+"""Seconds that it is given to load what it serves."""
+
 STATUS_TIME = 2.0
 """Seconds that a worker is given to say who is connected."""
 
@@ -107,7 +110,13 @@ class Running:
         assert pipe is not None
         try:
             await self._io.in_thread(lambda: _feed(pipe, pickle.dumps((sys.path, main(), start))))
-            problem = await self._ready
+            await asyncio.wait({self._ready}, timeout=LOADING)
+            if not self._ready.done():
+                self.kill()
+                await self.over_soon
+                msg = f"worker {self.number} of {name} was not ready after {LOADING:g} s"
+                raise ConfigurationError(msg)
+            problem = self._ready.result()
         except asyncio.CancelledError:
             self.kill()
             await self.over_soon
