@@ -318,7 +318,7 @@ def test_one_that_hangs_while_it_loads_is_given_up(
     held.touch()
     with Crew(handlers.native, TCP) as crew:
         pids = crew.pids
-        with pytest.raises(ConfigurationError, match="was not ready after 0.5 s"):
+        with pytest.raises(ConfigurationError, match="was not ready after"):
             crew.wait_for(crew.supervisor.reload(handlers.lines_of(Held(str(held)))))
         assert crew.pids == pids
         with all_closed(peers := crew.one_of_each()):
