@@ -47,6 +47,14 @@ UNCOUNTED = Entrant(
     needs=("jackfield.server", "uvloop"),
     ours=True,
 )
+OURS_BYTES = Entrant(
+    "jackfield-bytes",
+    "Jackfield, async for, bytes",
+    "benchmarks.servers.jackfield_lines",
+    "bytes",
+    needs=("jackfield.server", "uvloop"),
+    ours=True,
+)
 WORKERS = tuple(
     Entrant(
         f"jackfield-workers-{count}",
@@ -135,17 +143,20 @@ SCENARIOS = (
     Scenario(
         name="tls-bulk",
         title="Lines of 16 KiB over TLS",
-        about="Four lines of 16 KiB in flight on each of 20 connections over TLS 1.3.",
+        about=(
+            "Four lines of 16 KiB in flight on each of 20 connections over TLS 1.3. Lines of "
+            "streams are bytes; those of ours are text unless they are asked for as bytes."
+        ),
         metrics=METRICS,
-        entrants=(OURS_ASYNC_FOR, OURS_REPLY, UVLOOP_STREAMS),
+        entrants=(OURS_BYTES, OURS_ASYNC_FOR, OURS_REPLY, UVLOOP_STREAMS),
         measure=tls_bulk,
         chart="cpu_us",
-        rounds=5,
+        rounds=9,
         targets=(
             Target(
-                "TLS bulk: CPU per line of 16 KiB, `async for` to uvloop's readline streams",
+                "TLS bulk: CPU per line of 16 KiB, bytes, to uvloop's readline streams",
                 metric="cpu_us",
-                ours=OURS_ASYNC_FOR.name,
+                ours=OURS_BYTES.name,
                 beside=UVLOOP_STREAMS.name,
                 limit=1.0,
             ),
@@ -172,7 +183,7 @@ SCENARIOS = (
         entrants=(OURS_ASYNC_FOR, UNCOUNTED, UVLOOP_STREAMS, SOCKETSERVER, C_EPOLL),
         measure=short,
         chart="cpu_us",
-        rounds=5,
+        rounds=9,
         targets=(
             Target(
                 "Short connections: CPU with per-source limits to without",

@@ -6,6 +6,7 @@ On uvloop, with the default limits but for the number of connections.
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import uvloop
 
@@ -16,7 +17,7 @@ from jackfield.admission import Admission
 MOST = 10_000
 
 
-async def with_async_for(conn: Connection[str]) -> None:
+async def with_async_for(conn: Connection[Any]) -> None:
     """Echo as the tutorial does."""
     async for line in conn:
         await conn.send(line)
@@ -28,8 +29,10 @@ def with_for(conn: BlockingConnection[str]) -> None:
         conn.send(line)
 
 
-def make_service(variant: str) -> Service[str]:
+def make_service(variant: str) -> Service[Any]:
     """Make the service a variant names."""
+    if variant == "bytes":  # as streams have them, with no text made of them
+        return Service("echo", with_async_for, framing=framing.lines(encoding=None))
     if variant == "reply":
         return Service.reply("echo", lambda line: line, framing=framing.lines())
     if variant == "threads":
@@ -62,4 +65,4 @@ async def main(options: Options) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(main(read_options("asyncio", "reply", "threads", "uncounted")))
+    uvloop.run(main(read_options("asyncio", "bytes", "reply", "threads", "uncounted")))

@@ -16,7 +16,7 @@ The rules this file owns:
 
 from __future__ import annotations
 
-from typing import Final, Literal, overload
+from typing import AnyStr, Final, Literal, overload
 
 from jackfield.errors import ConfigurationError, LocalProtocolError
 from jackfield.framing.base import (
@@ -77,7 +77,7 @@ class TextLines(Framing[str]):
             text = data.decode(self.encoding)
         except UnicodeDecodeError:
             return [], 0  # line by line, so that the good ones before the bad one are given
-        lines = _split(text)
+        lines = _split(text, "\n")
         if "\r" in text:
             lines = [line.rstrip("\r") for line in lines]
         return lines, end
@@ -118,18 +118,18 @@ class TextLines(Framing[str]):
         return self._refuse_with(refusal_in(self.encoding, reason))
 
 
-def _split(text: str) -> list[str]:
+def _split(text: AnyStr, feed: AnyStr) -> list[AnyStr]:
     """Give the lines of a text that ends with a line feed."""
-    end = text.find("\n")
+    end = text.find(feed)
     if end < LONG:
-        lines = text.split("\n")
+        lines = text.split(feed)
         lines.pop()
         return lines
     lines, at = [], 0  # find() skips over a long line many times faster than split() does
     while end >= 0:
         lines.append(text[at:end])
         at = end + 1
-        end = text.find("\n", at)
+        end = text.find(feed, at)
     return lines
 
 
@@ -154,8 +154,7 @@ class ByteLines(Framing[bytes]):
         end = data.rfind(b"\n") + 1
         if not end:
             return [], 0
-        lines = data[:end].split(b"\n")
-        del lines[-1]
+        lines = _split(data[:end], b"\n")
         if end > self.max_message and max(map(len, lines)) > self.max_message:
             return [], 0
         if b"\r" in data:
