@@ -194,6 +194,8 @@ class Running:
             _set(self._ready, "")
         elif kind == wire.FAILED:
             _set(self._ready, rest.decode(errors="replace"))
+            if self._conn is not None:
+                self._io.call_soon(self._conn.abort)  # it waits for that before it leaves
         elif kind == wire.RETIRED:
             _set(self._retired, None)
         elif kind == wire.STATUS:
