@@ -150,6 +150,12 @@ class Running:
         conn = self._conn
         return conn is None or conn.is_over or conn.post(message)
 
+    @property
+    def has_caught_up(self) -> bool:
+        """Whether no more than half of what may wait for it does."""
+        conn = self._conn
+        return conn is None or conn.unsent <= conn.limits.outbox // 2
+
     def kill(self) -> None:
         """End it at once."""
         if self._process is not None and self.status is None:

@@ -307,8 +307,10 @@ class Supervisor(Generic[M]):
         for other in (*self._workers.values(), *self._retiring):
             if other is worker:
                 continue
-            lagged, other.lags = other.lags, not other.hear(message)
-            if other.lags and not lagged:
+            if other.hear(message):
+                other.lags = other.lags and not other.has_caught_up
+            elif not other.lags:
+                other.lags = True
                 text = f"worker {other.number} lags, and did not hear what room {room!r} was told"
                 self.events.emit(Warned(text))
 
