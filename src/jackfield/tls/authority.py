@@ -176,8 +176,14 @@ def with_certificate(endpoint: Endpoint) -> Endpoint:
 
 def own_among(endpoints: list[Endpoint]) -> str:
     """Give the file of this machine's certificate, if one of these is served with it; else ""."""
-    own = str(folder() / "machine.pem")
-    return own if any(endpoint.options.cert == own for endpoint in endpoints) else ""
+    certs = {endpoint.options.cert for endpoint in endpoints} - {None}
+    if not certs:  # then it takes no home folder either, which not every user has
+        return ""
+    try:
+        own = str(folder() / "machine.pem")
+    except ConfigurationError:
+        return ""
+    return own if own in certs else ""
 
 
 def make(names: list[str], cert: str, key: str) -> None:

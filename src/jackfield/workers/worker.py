@@ -241,9 +241,8 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001  whatever it is, the supervisor is told
         text = f"{type(error).__name__}: {error}"
         hand(control, wire.FAILED + text.encode()[: wire.MOST_TEXT])
-        while take(control)[
-            0
-        ]:  # left with something of the supervisor's unread, that would be lost
+        # left with something of the supervisor's unread, what was just said would be lost
+        while take(control)[0]:
             pass
         leave(1)
     bound = []

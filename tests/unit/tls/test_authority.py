@@ -19,7 +19,9 @@ from jackfield.errors import ConfigurationError
 from jackfield.net.tls import client_context
 from jackfield.tls import authority
 from jackfield.tls.certificates import is_issued_by
-from tests.live import PATIENCE
+from tests import handlers
+from tests.certificates import Certificates
+from tests.live import PATIENCE, Live, Peer
 
 Home = Callable[[str], Path]
 
@@ -318,3 +320,27 @@ def test_without_cryptography(here: Path, monkeypatch: pytest.MonkeyPatch) -> No
         )
     client_context(also=authority.trusted())
     assert len(authority.trusted()) == 1
+
+
+def test_a_user_without_a_home_serves_what_needs_none(
+    monkeypatch: pytest.MonkeyPatch, certificates: Certificates
+) -> None:
+    """A container's user may have no entry among the users, and no HOME."""
+
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("JACKFIELD_HOME")
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    for url in ("tcp://127.0.0.1:0", certificates.url()):
+        with (
+            Live(handlers.native, url) as live,
+            Peer(live.endpoints[0], ca=certificates.ca) as peer,
+        ):
+            assert peer.ask("echo well") == "well"
+    with (
+        pytest.raises(ConfigurationError, match="no home folder"),
+        Live(handlers.native, "tls://127.0.0.1:0"),
+    ):
+        pass
