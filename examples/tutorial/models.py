@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from jackfield import Connection, Server, Service, connect, framing
+from jackfield import Connection, ModelName, Server, Service, connect, framing
 from jackfield.errors import ReceiveTimeout
-from jackfield.models.names import ModelName
 
 MODELS: tuple[ModelName, ...] = ("inline", "asyncio", "threads", "processes")
 

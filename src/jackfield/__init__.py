@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from jackfield.endpoints import Endpoint
     from jackfield.events import Events
     from jackfield.limits import Limits
+    from jackfield.models.names import ModelName
     from jackfield.net.connection import Connection
     from jackfield.net.crossing import BlockingConnection
     from jackfield.rooms import Room
@@ -25,6 +26,7 @@ __all__ = [
     "Endpoint",
     "Events",
     "Limits",
+    "ModelName",
     "Room",
     "Server",
     "Service",
@@ -40,6 +42,7 @@ _HOMES = {
     "Endpoint": "jackfield.endpoints",
     "Events": "jackfield.events",
     "Limits": "jackfield.limits",
+    "ModelName": "jackfield.models.names",
     "Room": "jackfield.rooms",
     "Server": "jackfield.server",
     "Service": "jackfield.service",

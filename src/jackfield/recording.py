@@ -27,6 +27,7 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, TextIO
 
 from jackfield.endpoints import DEFAULT_OPTIONS
@@ -71,6 +72,11 @@ class Recorder:
         events.subscribe(ConnectionEnded, self._went)
         events.subscribe(BytesReceived, self._received)
         events.subscribe(BytesSent, self._sent)
+
+    def discard(self) -> None:
+        """End the recording, and remove its file: nobody was served."""
+        self.close()
+        Path(self._path).unlink(missing_ok=True)
 
     def close(self) -> None:
         """End the recording."""

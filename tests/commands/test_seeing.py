@@ -243,7 +243,7 @@ def test_a_file_that_is_there_is_refused(tmp_path: Path) -> None:
     with Piped("serve", "greet", TCP, "--record", str(path)) as command:
         status, out, err = command.finish()
     assert (status, out) == (2, b"")
-    assert err == f"jackfield: {path}: File exists (EEXIST)\n"
+    assert err == f"jackfield: {path}: is there already; name another, or remove it first\n"
     assert path.read_text() == "precious"
 
 

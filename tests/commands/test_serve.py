@@ -340,6 +340,19 @@ def test_what_cannot_be_served_is_one_line(
     assert captured.err.count("\n") == 1
 
 
+def test_what_did_not_start_leaves_no_recording(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "it"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        url = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+        assert run(["serve", "echo", url, "--record", str(path)]) == 1
+    wrong = ["--workers", "2", "--model", "processes"]
+    assert run(["serve", "echo", TCP, "--record", str(path), *wrong]) == 2
+    assert not path.exists()
+    assert capsys.readouterr().err.count("\n") == 2
+
+
 def test_an_endpoint_in_use_is_status_1_and_says_by_whom(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

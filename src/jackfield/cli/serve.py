@@ -178,8 +178,6 @@ def serve(
     events = Events()
     log = Log(sys.stdout, messages=show, dump=dump, as_json=as_json, verbose=verbose)
     log.follow(events)
-    if record:
-        Recorder(record).follow(events)
     how: dict[str, Any] = {"model": model, "limits": limits, "framing": chosen, "events": events}
     server: AnyServer
     if workers is None:
@@ -192,7 +190,15 @@ def serve(
         click.echo(text, err=True)
     renew = None if ":" in service else partial(find, service, **given)
     others = [_status(server, metrics, log)] if metrics else []
-    run(server, *others, connect_framing=framing or "", renew=renew)
+    recorder = Recorder(record) if record else None  # last: what is wrong else leaves no file
+    if recorder is not None:
+        recorder.follow(events)
+    try:
+        run(server, *others, connect_framing=framing or "", renew=renew)
+    except JackfieldError:  # it has not started
+        if recorder is not None:
+            recorder.discard()
+        raise
 
 
 def _status(server: AnyServer, where: str, log: Log) -> Server[Any]:

@@ -65,6 +65,9 @@ def create(path: str) -> TextIO:
     """
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError as error:
+        msg = f"{path}: is there already; name another, or remove it first"
+        raise ConfigurationError(msg) from error
     except OSError as error:
         raise ConfigurationError(f"{path}: {error.strerror or error} ({code(error)})") from error
     return os.fdopen(fd, "w", encoding="ascii")
