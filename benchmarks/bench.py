@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.machine import Cores
-from benchmarks.model import Absent, Entrant, MeasureError
+from benchmarks.model import Absent, Entrant, MeasureError, Metric, Sample
 from benchmarks.processes import Child, run, start
 
 START_S = 20.0
@@ -20,6 +20,15 @@ START_S = 20.0
 
 LOAD_S = 30.0
 """Seconds the load gets beyond the time it is to measure: it waits 10 s for a lost reply."""
+
+
+ROUND_TRIPS = (
+    Metric("cpu_us", "server CPU, µs per message", 2),
+    Metric("rate", "messages per second", 0),
+    Metric("p50_ms", "round trip p50, ms", 3),
+    Metric("p99_ms", "p99, ms", 3),
+)
+"""The columns of a load that sends messages and has them back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,15 @@ class Load:
     p99: float
     longest: float
     cpu: float
+
+    def sample(self) -> Sample:
+        """Give what the metrics of `ROUND_TRIPS` show of it."""
+        return {
+            "cpu_us": self.cpu / self.messages * 1e6,
+            "rate": self.messages / self.seconds,
+            "p50_ms": self.p50 * 1e3,
+            "p99_ms": self.p99 * 1e3,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.bench import Bench
+from benchmarks.bench import ROUND_TRIPS, Bench
 from benchmarks.entrants import (
     ECHOES,
     OURS_ASYNC_FOR,
@@ -11,15 +11,9 @@ from benchmarks.entrants import (
     SOCKETSERVER,
     UVLOOP_STREAMS,
 )
-from benchmarks.model import Entrant, Metric, Sample, Scenario, Target
+from benchmarks.model import Entrant, Sample, Scenario, Target
 
 CONNECTIONS = 50
-METRICS = (
-    Metric("cpu_us", "server CPU, µs per message", 2),
-    Metric("rate", "messages per second", 0),
-    Metric("p50_ms", "round trip p50, ms", 3),
-    Metric("p99_ms", "p99, ms", 3),
-)
 ABOUT = (
     "Each of 50 connections keeps {window} of 64 bytes in flight: as many new lines leave as "
     "replies were read, in one write. The server's CPU time is user and system time of the "
@@ -42,12 +36,7 @@ async def sixteen(bench: Bench, entrant: Entrant) -> Sample:
 async def _measure(bench: Bench, entrant: Entrant, window: int) -> Sample:
     async with bench.serve(entrant) as server:
         load = await bench.load(server, connections=CONNECTIONS, window=window)
-    return {
-        "cpu_us": load.cpu / load.messages * 1e6,
-        "rate": load.messages / load.seconds,
-        "p50_ms": load.p50 * 1e3,
-        "p99_ms": load.p99 * 1e3,
-    }
+    return load.sample()
 
 
 SCENARIOS = (
@@ -55,7 +44,7 @@ SCENARIOS = (
         name="echo-1",
         title="One line in flight on each of 50 connections",
         about=ABOUT.format(window="one line"),
-        metrics=METRICS,
+        metrics=ROUND_TRIPS,
         entrants=ECHOES,
         measure=one,
         chart="cpu_us",
@@ -74,7 +63,7 @@ SCENARIOS = (
         name="echo-16",
         title="Sixteen lines in flight on each of 50 connections",
         about=ABOUT.format(window="sixteen lines"),
-        metrics=METRICS,
+        metrics=ROUND_TRIPS,
         entrants=ECHOES,
         measure=sixteen,
         chart="cpu_us",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.bench import Bench
+from benchmarks.bench import ROUND_TRIPS, Bench
 from benchmarks.entrants import (
     C_EPOLL,
     ECHOES,
@@ -14,12 +14,6 @@ from benchmarks.entrants import (
 )
 from benchmarks.model import Entrant, Metric, Sample, Scenario, Target
 
-METRICS = (
-    Metric("cpu_us", "server CPU, µs per message", 2),
-    Metric("rate", "messages per second", 0),
-    Metric("p50_ms", "round trip p50, ms", 3),
-    Metric("p99_ms", "p99, ms", 3),
-)
 BULK = 16 * 1024
 """Bytes of a line where much is sent."""
 
@@ -71,12 +65,7 @@ WORKERS = tuple(
 async def _tls(bench: Bench, entrant: Entrant, size: int, window: int) -> Sample:
     async with bench.serve(entrant, tls=True) as server:
         load = await bench.other_load(server, "tls", connections=20, window=window, size=size)
-    return {
-        "cpu_us": load.cpu / load.messages * 1e6,
-        "rate": load.messages / load.seconds,
-        "p50_ms": load.p50 * 1e3,
-        "p99_ms": load.p99 * 1e3,
-    }
+    return load.sample()
 
 
 async def tls_echo(bench: Bench, entrant: Entrant) -> Sample:
@@ -93,24 +82,14 @@ async def udp(bench: Bench, entrant: Entrant) -> Sample:
     """Measure datagrams."""
     async with bench.serve(entrant) as server:
         load = await bench.other_load(server, "udp", connections=20, window=4, size=64)
-    return {
-        "cpu_us": load.cpu / load.messages * 1e6,
-        "rate": load.messages / load.seconds,
-        "p50_ms": load.p50 * 1e3,
-        "p99_ms": load.p99 * 1e3,
-    }
+    return load.sample()
 
 
 async def short(bench: Bench, entrant: Entrant) -> Sample:
     """Measure short connections."""
     async with bench.serve(entrant) as server:
         load = await bench.other_load(server, "short", connections=1, window=1, size=64)
-    return {
-        "cpu_us": load.cpu / load.messages * 1e6,
-        "rate": load.messages / load.seconds,
-        "p50_ms": load.p50 * 1e3,
-        "p99_ms": load.p99 * 1e3,
-    }
+    return load.sample()
 
 
 async def workers(bench: Bench, entrant: Entrant) -> Sample:
@@ -125,7 +104,7 @@ SCENARIOS = (
         name="tls-echo",
         title="One line in flight over TLS on each of 20 connections",
         about="Lines of 64 bytes over TLS 1.3. The load is a Python program on uvloop.",
-        metrics=METRICS,
+        metrics=ROUND_TRIPS,
         entrants=tuple(e for e in ECHOES if e not in (C_EPOLL, OURS_THREADS)),
         measure=tls_echo,
         chart="cpu_us",
@@ -147,7 +126,7 @@ SCENARIOS = (
             "Four lines of 16 KiB in flight on each of 20 connections over TLS 1.3. Lines of "
             "streams are bytes; those of ours are text unless they are asked for as bytes."
         ),
-        metrics=METRICS,
+        metrics=ROUND_TRIPS,
         entrants=(OURS_BYTES, OURS_ASYNC_FOR, OURS_REPLY, UVLOOP_STREAMS),
         measure=tls_bulk,
         chart="cpu_us",
@@ -166,7 +145,7 @@ SCENARIOS = (
         name="udp",
         title="Datagrams",
         about="Four datagrams of 64 bytes in flight on each of 20 sockets.",
-        metrics=METRICS,
+        metrics=ROUND_TRIPS,
         entrants=DATAGRAMS,
         measure=udp,
         chart="cpu_us",
@@ -179,7 +158,7 @@ SCENARIOS = (
             "One after another: connect, send a line, read it back, close. One of ours does not "
             "count sources, to show what that costs."
         ),
-        metrics=METRICS,
+        metrics=ROUND_TRIPS,
         entrants=(OURS_ASYNC_FOR, UNCOUNTED, UVLOOP_STREAMS, SOCKETSERVER, C_EPOLL),
         measure=short,
         chart="cpu_us",
