@@ -64,7 +64,7 @@ clean: ## remove all that make has made, .venv included
 
 # A stamp is older than pyproject.toml when dependencies may have changed.
 .venv/.run: pyproject.toml scripts/venv.sh
-	@scripts/venv.sh tls
+	@scripts/venv.sh tls,web
 	@touch $@
 
 .venv/.test: pyproject.toml scripts/venv.sh
@@ -72,9 +72,9 @@ clean: ## remove all that make has made, .venv included
 	@touch $@ .venv/.run
 
 .venv/.docs: pyproject.toml scripts/venv.sh
-	@scripts/venv.sh docs,tls
+	@scripts/venv.sh docs,tls,web
 	@touch $@ .venv/.run
 
 .venv/.bench: pyproject.toml scripts/venv.sh
-	@scripts/venv.sh bench,tls
+	@scripts/venv.sh bench,tls,web
 	@touch $@ .venv/.run

@@ -34,6 +34,8 @@ LEVELS = (
     "workers",
     "metrics",
     "client",
+    "http",
+    "fetching",
     "serving",
     "testing",
     "services",
@@ -51,6 +53,9 @@ OS_ERRORS = {"OSError", "IOError", "EnvironmentError", "socket.error", "select.e
 
 THIRD_PARTY = {
     "tls": {"cryptography"},
+    "framing": {"httptools", "websockets"},
+    "net": {"websockets"},
+    "fetching": {"brotli", "zstandard"},
     "testing": {"pytest"},
     "cli": {"click"},
     "__main__": {"click"},

@@ -62,15 +62,15 @@ class Admission:
             else:
                 self._sources.pop(source, None)
 
-    def turn_away(self, plan: Plan, conn: Connection[Any], reason: str) -> None:
+    def turn_away(self, plan: Plan, conn: Connection[Any], passed: Passed) -> None:
         """Tell a peer why it is not served, as the rules above say."""
         if plan.context is not None or len(self.refused) >= MOST_REFUSED:
-            conn.abort(reason)
+            conn.abort(passed.reason)
             return
         self.refused.add(conn)
         conn.call_when_over(lambda: self._forget(conn))
         begin(plan, conn, _nothing)
-        conn.refuse(reason)
+        conn.refuse(passed.reason, passed.limit)
 
     def _forget(self, conn: Connection[Any]) -> None:
         self.refused.discard(conn)

@@ -221,7 +221,7 @@ class Server(Generic[M]):
         if passed is not None:
             conn = make_connection(plan, sock, endpoint, address, accepted=True)
             self.events.emit(Refused(endpoint, str(conn.peer), passed.reason, passed.limit))
-            self._admission.turn_away(plan, conn, passed.reason)
+            self._admission.turn_away(plan, conn, passed)
             return
         number = next(self._numbers)
         self._admission.count(source)

@@ -127,6 +127,14 @@ class Framing(Generic[M]):
         del reason
         return b""
 
+    def refusal_past(self, limit: str, reason: str) -> bytes:
+        """Give what tells a peer that it has passed a limit, a field of `Limits`. As `refusal()`.
+
+        A framing overrides it that says so in another way than by the reason.
+        """
+        del limit
+        return self.refusal(reason)
+
     def _refuse_with(self, message: Any) -> bytes:
         """Give the bytes of a refusal, cut to fit; none if this framing cannot carry it."""
         for size in range(min(len(message), self.max_message), 0, -1):
@@ -143,7 +151,10 @@ class Decoder(Generic[M]):
     attention: whether there is an error, or bytes of messages already given out are held that
     are worth a `drop()` once those messages are used. One look tells that all is well.
     error: what broke the framing, once something did. Feeding goes nowhere from then on.
+    pieces: messages given out so far that were but a piece of a longer one, as of an HTTP body.
     """
+
+    pieces: int = 0
 
     __slots__ = (
         "_buffer",

@@ -60,6 +60,8 @@ class Connection(Receiving[M]):
     count once they are decoded; bytes are those of the socket, TLS included.
     since: when it was accepted, in seconds since 1970.
     draining: whether the server is stopping, so that the handler should come to an end.
+    mid_message: set by a handler while it sends a message piece by piece: a refusal would land
+    in the middle of it, so the connection ends without one.
     """
 
     __slots__ = (
@@ -79,6 +81,7 @@ class Connection(Receiving[M]):
         "draining",
         "limits",
         "messages_sent",
+        "mid_message",
         "number",
         "over",
         "own",
@@ -116,7 +119,7 @@ class Connection(Receiving[M]):
         self._keeper: Keeper | None = None
         self._tap: Callable[[Framing[Any]], Framing[Any]] | None = None
         self.reason = ""
-        self.draining = False
+        self.draining = self.mid_message = False
         self.number = 0
         self.since = 0.0
         self.bytes_received = self.bytes_sent = 0
@@ -336,11 +339,15 @@ class Connection(Receiving[M]):
 
     # Closing
 
-    def refuse(self, reason: str) -> None:
-        """Tell the peer why, where the framing can carry it, and close."""
+    def refuse(self, reason: str, limit: str = "") -> None:
+        """Tell the peer why, where the framing can carry it, and close.
+
+        limit: the field of `Limits` that it has passed, if that is why.
+        """
         self.reason = self.reason or reason
-        data = self._framing.refusal(reason)
-        if data and self.over is None:
+        framing = self._framing
+        data = framing.refusal_past(limit, reason) if limit else framing.refusal(reason)
+        if data and self.over is None and not self.mid_message:
             self._append([data])
         self.close_soon()
 

@@ -48,7 +48,7 @@ class _Seen:
         self.began = self.moved_at = self.sent_at = now
         self.moved = self.sent = 0  # bytes either way, and sent
         self.arriving = 0.0  # seconds for which the rest of a message was waited for; 0: of none
-        self.messages = self.from_byte = 0  # received before that one
+        self.messages = self.from_byte = 0  # received before that one, which may come in pieces
 
 
 class Deadlines:
@@ -116,7 +116,7 @@ class Deadlines:
         if not conn.is_awaited:
             return None
         if conn.unfinished or (conn.awaits_chunk and not self._silent):
-            return self._dripping(conn, seen)
+            return self._dripping(conn, seen, now)
         seen.arriving = 0.0
         if self._silent:
             return None
@@ -126,14 +126,16 @@ class Deadlines:
             return Passed("idle", f"nothing came for {limits.idle:g} s")
         return None
 
-    def _dripping(self, conn: Connection[Any], seen: _Seen) -> Passed | None:
-        """See whether the rest of a message comes fast enough."""
-        if not seen.arriving or seen.messages != conn.messages_received:
-            seen.messages, seen.arriving = conn.messages_received, 0.0
+    def _dripping(self, conn: Connection[Any], seen: _Seen, now: float) -> Passed | None:
+        """See whether the rest of a message comes fast enough, and comes at all."""
+        messages = conn.messages_received - conn.pieces
+        if not seen.arriving or seen.messages != messages:
+            seen.messages, seen.arriving = messages, 0.0
             seen.from_byte = conn.bytes_received - conn.unfinished
         seen.arriving += TICK
         size = conn.bytes_received - seen.from_byte
-        if seen.arriving <= self._limits.message_time + size / self._limits.message_rate:
+        most = self._limits.message_time + size / self._limits.message_rate
+        if seen.arriving <= most and now - seen.moved_at <= self._limits.idle:
             return None
         return Passed("message_time", f"a message was not whole after {seen.arriving:.0f} s")
 
@@ -143,4 +145,4 @@ def end_late(conn: Connection[Any], passed: Passed) -> None:
     if passed.limit == "write_time":
         conn.abort(passed.reason)
     else:
-        conn.refuse(passed.reason)
+        conn.refuse(passed.reason, passed.limit)

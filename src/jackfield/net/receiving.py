@@ -176,6 +176,11 @@ class Receiving(Described[M]):
         return 0
 
     @property
+    def pieces(self) -> int:
+        """Messages received that were but a piece of a longer one."""
+        return 0
+
+    @property
     def awaits_chunk(self) -> bool:
         """Whether it is a chunk that is waited for, and no message."""
         return False

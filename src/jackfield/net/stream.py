@@ -312,6 +312,10 @@ class StreamConnection(SecuredStream[M]):
         return self._decoder.unfinished
 
     @property
+    def pieces(self) -> int:
+        return self._decoder.pieces
+
+    @property
     def awaits_chunk(self) -> bool:
         return self._chunking
 

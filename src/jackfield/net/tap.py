@@ -56,6 +56,9 @@ class Tapped(Framing[M]):
     def refusal(self, reason: str) -> bytes:
         return self._inner.refusal(reason)
 
+    def refusal_past(self, limit: str, reason: str) -> bytes:
+        return self._inner.refusal_past(limit, reason)
+
 
 def tap_messages(conn: Connection[Any], events: Events) -> None:
     """Have `events` told of each message of a connection."""
@@ -89,6 +92,10 @@ class _TappedDecoder(Decoder[M], Generic[M]):
         for message in messages:
             self._tell(message)
         return messages
+
+    @property
+    def pieces(self) -> int:  # type: ignore[override]  # it is a plain attribute elsewhere
+        return self._inner.pieces
 
     @property
     def unfinished(self) -> int:

@@ -87,9 +87,10 @@ def test_who_listens_is_named_and_not_who_is_connected() -> None:
 def test_a_client_on_that_port_is_named_where_nobody_listens() -> None:
     with (
         held("AF_INET", "SOCK_STREAM", "127.0.0.1", "") as (_, port),
-        socket.create_connection(("127.0.0.1", int(port))) as client,
+        # from an address that nobody else on this machine is likely to have this port at
+        socket.create_connection(("127.0.0.1", int(port)), None, ("127.0.0.2", 0)) as client,
     ):
-        ours = parse(f"tcp://127.0.0.1:{client.getsockname()[1]}")
+        ours = parse(f"tcp://127.0.0.2:{client.getsockname()[1]}")
         assert list(map(str, holders(ours))) == ["this process itself"]
 
 
