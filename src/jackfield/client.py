@@ -19,7 +19,7 @@ from jackfield.limits import DEFAULT, Limits
 from jackfield.net import memory
 from jackfield.net.connection import Connection
 from jackfield.net.crossing import BlockingConnection
-from jackfield.net.dialing import Attempt, dial
+from jackfield.net.dialing import Attempt, OnAddresses, dial
 from jackfield.net.ioloop import IOLoop, current, new_event_loop
 from jackfield.net.opening import begin, make_connection
 from jackfield.net.roles import Plan
@@ -45,6 +45,7 @@ class _How:
     retry: int
     limits: Limits
     on_attempt: Callable[[Attempt], None] | None
+    on_addresses: OnAddresses | None = None
 
 
 class Connector(Generic[M]):
@@ -115,8 +116,13 @@ class Connector(Generic[M]):
         if endpoint.transport is Transport.MEMORY:
             sock, address = memory.connect(endpoint), endpoint.path
         else:
+            how = self._how
             sock, address = await dial(
-                io, endpoint, timeout=self._how.timeout, on_attempt=self._how.on_attempt
+                io,
+                endpoint,
+                timeout=how.timeout,
+                on_attempt=how.on_attempt,
+                on_addresses=how.on_addresses,
             )
         conn: Connection[M] = make_connection(plan, sock, endpoint, address, accepted=False)
         ready: asyncio.Future[JackfieldError | None] = io.loop.create_future()
@@ -158,6 +164,7 @@ def connect(
     retry: int = ...,
     limits: Limits = ...,
     on_attempt: Callable[[Attempt], None] | None = ...,
+    on_addresses: OnAddresses | None = ...,
 ) -> Connector[bytes]: ...
 @overload
 def connect(
@@ -168,6 +175,7 @@ def connect(
     retry: int = ...,
     limits: Limits = ...,
     on_attempt: Callable[[Attempt], None] | None = ...,
+    on_addresses: OnAddresses | None = ...,
 ) -> Connector[M]: ...
 def connect(
     endpoint: str | Endpoint,
@@ -177,6 +185,7 @@ def connect(
     retry: int = 0,
     limits: Limits = DEFAULT,
     on_attempt: Callable[[Attempt], None] | None = None,
+    on_addresses: OnAddresses | None = None,
 ) -> Connector[Any]:
     """Connect to an endpoint.
 
@@ -188,12 +197,16 @@ def connect(
     timeout: seconds for all addresses and the TLS handshake together.
     retry: how often to try again after a failure, pausing ever longer.
     on_attempt: called with each address tried and what came of it.
+    on_addresses: called with all addresses that the host stands for, in the order in which they
+    are tried, and the seconds that looking them up took.
 
     Raises EndpointError now, and ConnectError (refused, timed out, unreachable, name not
     found, TLS: each its class) when connecting, saying what was tried, address by address.
     """
     parsed = parse(endpoint) if isinstance(endpoint, str) else endpoint
-    return Connector(parsed, framing or Raw(), _How(timeout, retry, limits, on_attempt))
+    return Connector(
+        parsed, framing or Raw(), _How(timeout, retry, limits, on_attempt, on_addresses)
+    )
 
 
 def _set(future: asyncio.Future[JackfieldError | None], error: JackfieldError | None) -> None:

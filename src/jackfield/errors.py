@@ -24,10 +24,17 @@ would catch. The second level tells who is to blame::
     │   ├── EndOfStream                   EOFError: the peer has said all it had to say
     │   ├── ConnectionClosed              we closed it
     │   └── PeerLost                      the peer is gone: reset, vanished or timed out
-    └── RemoteProtocolError               ConnectionError: the peer broke the protocol
-        ├── BadMessage                    bytes that are not a message of this framing
-        ├── MessageTooLong                a message past the framing's bound
-        └── IncompleteMessage             the stream ended inside a message
+    ├── RemoteProtocolError               ConnectionError: the peer broke the protocol
+    │   ├── BadMessage                    bytes that are not a message of this framing
+    │   ├── MessageTooLong                a message past the framing's bound
+    │   └── IncompleteMessage             the stream ended inside a message
+    └── FetchError                        fetch() has reached a server, and got no good answer
+        ├── HTTPStatusError               the server says so itself: a status of 400 or above
+        ├── RedirectRefused               one redirect too many, or one to what is not followed
+        ├── ResponseCut                   ConnectionError: the response ended before its end
+        ├── ServerSilent                  TimeoutError: the server says nothing more
+        ├── DecodingError                 ValueError: a body that its coding cannot decode
+        └── ChecksumMismatch              ValueError: the body is not the one that was expected
 
 Only `net/` and `tools/` catch `OSError`; what leaves them is one of these, with the
 operating system's error as its `__cause__` and its name (``ECONNREFUSED``) in the text.
@@ -134,3 +141,41 @@ class MessageTooLong(RemoteProtocolError):
 
 class IncompleteMessage(RemoteProtocolError):
     """The stream ended inside a message."""
+
+
+class FetchError(JackfieldError):
+    """fetch() has reached a server, and got no good answer; the text begins with the URL."""
+
+
+class HTTPStatusError(FetchError):
+    """The server answers with a status of 400 or above: RFC 9110, sections 15.5 and 15.6.
+
+    status: that number.
+    """
+
+    def __init__(self, text: str, status: int = 0) -> None:
+        super().__init__(text)
+        self.status = status
+
+    def __reduce__(self) -> tuple[type[HTTPStatusError], tuple[str, int]]:
+        return type(self), (str(self), self.status)
+
+
+class RedirectRefused(FetchError):
+    """One redirect too many, from https to http, or to what is no URL of either."""
+
+
+class ResponseCut(FetchError, ConnectionError):
+    """The connection ended before the response did."""
+
+
+class ServerSilent(FetchError, TimeoutError):
+    """The server has said nothing for too long, or took too long in all."""
+
+
+class DecodingError(FetchError, ValueError):
+    """A body that its content coding cannot decode, or not within the bounds."""
+
+
+class ChecksumMismatch(FetchError, ValueError):
+    """The body is whole, and is not the one that was expected."""

@@ -86,6 +86,19 @@ class TLSDetails:
     """The peer's, in DER form."""
 
 
+@dataclass(frozen=True, slots=True)
+class ChainLink:
+    """One certificate of the chain that a peer's was verified by."""
+
+    subject: str
+    """Whose it is: the common name, or what there is of a name instead."""
+    issuer: str
+    expires: float
+    """When it ends, in seconds since 1970."""
+    names: tuple[str, ...]
+    """The host names and addresses that it is for."""
+
+
 def endpoint_of(transport: Transport, address: Any) -> Endpoint:
     """Turn what the socket module calls an address into an endpoint."""
     if transport in {Transport.TCP, Transport.TLS, Transport.UDP} and address:

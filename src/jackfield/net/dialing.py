@@ -49,6 +49,7 @@ Address = tuple[int, Any]
 """Family and sockaddr."""
 
 OnAttempt = Callable[["Attempt"], None]
+OnAddresses = Callable[[list[Endpoint], float], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +69,14 @@ async def dial(
     *,
     timeout: float = 10.0,
     on_attempt: OnAttempt | None = None,
+    on_addresses: OnAddresses | None = None,
 ) -> tuple[socket.socket, Any]:
     """Connect: a socket that does not block, and the peer's address as sockets call it.
 
     timeout: seconds for all of it, looking the name up included. For tls:// this is its TCP.
     on_attempt: called for each address, once it is known what came of it.
+    on_addresses: called once, with all addresses in the order in which they are tried, and the
+    seconds that looking them up took.
     Raises ConnectRefused, ConnectTimeout, Unreachable, NameNotFound or plain ConnectError, with
     each address that was tried and why; ConfigurationError for what cannot be dialed at all.
     """
@@ -80,7 +84,12 @@ async def dial(
     race = _Race(io, endpoint, on_attempt)
     try:
         async with asyncio.timeout(timeout):
-            return await race.run(await _addresses(io, endpoint))
+            began = time.monotonic()
+            addresses = await _addresses(io, endpoint)
+            if on_addresses is not None:
+                found = [details.endpoint_of(endpoint.transport, at) for _, at in addresses]
+                on_addresses(found, time.monotonic() - began)
+            return await race.run(addresses)
     except ConnectError:  # a ConnectTimeout is a TimeoutError, too
         raise
     except TimeoutError:

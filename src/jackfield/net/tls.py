@@ -13,10 +13,11 @@ import ssl
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from jackfield.endpoints import Endpoint
 from jackfield.errors import ConfigurationError, TLSError
-from jackfield.net.details import TLSDetails
+from jackfield.net.details import ChainLink, TLSDetails
 
 _RECORD = 16 * 1024
 """Decrypted bytes asked for at once: no record has more (RFC 8446, section 5.1)."""
@@ -153,6 +154,20 @@ class TLSLayer:
             self._object.unwrap()
         return self._out.read()
 
+    def chain(self) -> list[ChainLink]:
+        """Give the certificates that the peer's was verified by, its own first.
+
+        All of them where this Python tells, else its own alone; none on a server that asked for
+        none. For the thread that does the I/O, once the handshake is over.
+        """
+        inner = getattr(self._object, "_sslobj", None)  # public from 3.13 on, and bare DER there
+        verified = getattr(inner, "get_verified_chain", None)
+        found = verified() if verified is not None else None
+        if found and all(hasattr(one, "get_info") for one in found):
+            return [_link(one.get_info()) for one in found]
+        own = self._object.getpeercert()
+        return [_link(own)] if own else []
+
     def _explained(self, error: ssl.SSLError) -> str:
         """Put a failed handshake into words."""
         if isinstance(error, ssl.SSLCertVerificationError):
@@ -177,6 +192,22 @@ class TLSLayer:
             alpn=self._object.selected_alpn_protocol(),
             certificate=self._object.getpeercert(binary_form=True),
         )
+
+
+def _link(found: Any) -> ChainLink:
+    """Read what OpenSSL tells of a certificate; see SSLSocket.getpeercert()."""
+    return ChainLink(
+        subject=_name(found.get("subject", ())),
+        issuer=_name(found.get("issuer", ())),
+        expires=float(ssl.cert_time_to_seconds(found["notAfter"])),
+        names=tuple(str(name) for _, name in found.get("subjectAltName", ())),
+    )
+
+
+def _name(parts: Iterable[Iterable[tuple[str, str]]]) -> str:
+    """Put a distinguished name in a word: its common name, or the last part that it has."""
+    pairs = [pair for part in parts for pair in part]
+    return dict(pairs).get("commonName") or (pairs[-1][1] if pairs else "")
 
 
 def server_context(cert: str, key: str, ca: str = "", alpn: str = "") -> ssl.SSLContext:
