@@ -98,6 +98,26 @@ class Refused(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class RequestAnswered(Event):
+    """An HTTP request was answered. `size` counts bytes of the answer's body, `seconds` the time.
+
+    status: 0 where the peer was gone before there was an answer.
+    """
+
+    number: int
+    peer: str
+    method: str
+    target: str
+    version: str
+    status: int
+    size: int
+    seconds: float
+    user: str
+    referer: str
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
 class HandlerFailed(Event):
     """A handler raised. The traceback is for the operator; nothing of it reached the peer."""
 

@@ -270,6 +270,7 @@ class Server(Generic[M]):
 
     def _keep(self, conn: Connection[Any], number: int) -> None:
         conn.keep(self, number)
+        conn.events = self.events
         self._live[number] = conn
         if not self._model.takes_sockets:  # where the messages are is another process
             if self.events.wants(MessageReceived, MessageSent):

@@ -11,7 +11,7 @@ import json
 import pickle
 import signal
 import ssl
-from dataclasses import replace
+from dataclasses import astuple, replace
 from functools import cache, partial
 from typing import Any
 
@@ -26,6 +26,7 @@ from jackfield.events import (
     MessageReceived,
     MessageSent,
     Refused,
+    RequestAnswered,
 )
 from jackfield.framing.raw import Raw
 from jackfield.limits import Passed
@@ -111,6 +112,7 @@ class Child:
         if job.largest and isinstance(self._conn, PacketConnection):
             self._conn.largest = job.largest
         self._conn.keep(self, job.number)
+        self._conn.events = events
         self._over = io.loop.create_future()
         self._handled = io.loop.create_future()
         self._dismissed: asyncio.Future[None] | None = None
@@ -189,6 +191,8 @@ class Child:
         elif isinstance(event, HandlerFailed):
             fields["error"] = event.error[:MOST_ERROR]
             fields["traceback"] = event.traceback[-MOST_TEXT:]
+        elif isinstance(event, RequestAnswered):
+            fields["answer"] = astuple(event)[2:]  # but number and peer, which the parent knows
         else:
             assert isinstance(event, (MessageReceived, MessageSent))  # there are no others here
             message = event.message

@@ -36,6 +36,7 @@ from jackfield.events import (
     MessageSent,
     Refused,
     Warned,
+    RequestAnswered,
 )
 from jackfield.framing.raw import Raw
 from jackfield.limits import NAMES
@@ -217,6 +218,8 @@ class Process:
             emit(Refused(work.job.endpoint, peer, fields["reason"], limit))
         elif kind == "HandlerFailed":
             emit(HandlerFailed(number, peer, fields["error"], fields["traceback"]))
+        elif kind == "RequestAnswered":
+            emit(RequestAnswered(number, peer, *fields["answer"]))
         else:
             event = _WITH_CONTENT[kind]
             message = fields["bytes"].encode("latin-1") if "bytes" in fields else fields["text"]

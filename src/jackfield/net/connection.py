@@ -31,6 +31,7 @@ from jackfield.errors import (
     LocalProtocolError,
     PeerLost,
 )
+from jackfield.events import Events
 from jackfield.framing.base import Framing
 from jackfield.net.receiving import Receiving
 from jackfield.net.roles import Keeper, Plan
@@ -60,6 +61,7 @@ class Connection(Receiving[M]):
     count once they are decoded; bytes are those of the socket, TLS included.
     since: when it was accepted, in seconds since 1970.
     draining: whether the server is stopping, so that the handler should come to an end.
+    events: of the server it belongs to; None for a client.
     mid_message: set by a handler while it sends a message piece by piece: a refusal would land
     in the middle of it, so the connection ends without one.
     """
@@ -79,6 +81,7 @@ class Connection(Receiving[M]):
         "bytes_received",
         "bytes_sent",
         "draining",
+        "events",
         "limits",
         "messages_sent",
         "mid_message",
@@ -120,6 +123,7 @@ class Connection(Receiving[M]):
         self._tap: Callable[[Framing[Any]], Framing[Any]] | None = None
         self.reason = ""
         self.draining = self.mid_message = False
+        self.events: Events | None = None
         self.number = 0
         self.since = 0.0
         self.bytes_received = self.bytes_sent = 0

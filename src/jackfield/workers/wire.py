@@ -26,6 +26,7 @@ from jackfield.events import (
     MessageReceived,
     MessageSent,
     Refused,
+    RequestAnswered,
     Warned,
 )
 from jackfield.framing.base import Framing
@@ -70,6 +71,7 @@ _KINDS: dict[str, type[Event]] = {
         MessageReceived,
         MessageSent,
         Refused,
+        RequestAnswered,
         Warned,
     )
 }
