@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any, TextIO
+from urllib.parse import urlsplit
 
 from jackfield.endpoints import DEFAULT_OPTIONS, Endpoint
 from jackfield.events import (
@@ -43,6 +44,7 @@ from jackfield.events import (
     MessageSent,
     Refused,
     Reloaded,
+    RequestAnswered,
     Resumed,
     Stopped,
     Suspended,
@@ -88,6 +90,7 @@ class Log:
     dump: whether the bytes of both directions are, in hexadecimal and as text, inside TLS too.
     as_json: whether a line is a JSON object.
     verbose: whether bytes are counted as well.
+    peers: whether it is written who comes and goes.
     """
 
     def __init__(
@@ -98,7 +101,9 @@ class Log:
         dump: bool = False,
         as_json: bool = False,
         verbose: bool = False,
+        peers: bool = True,
     ) -> None:
+        self._peers = peers
         self._stream = sys.stderr if stream is None else stream
         self._kinds: list[type[Event]] = [MessageReceived, MessageSent] if messages else []
         self._kinds += [BytesReceived, BytesSent] if dump else []
@@ -119,6 +124,8 @@ class Log:
                 for text in kept.rest():
                     self._write(Warned(text), name)
             if quiet and isinstance(event, (ConnectionOpened, ConnectionEnded, Reloaded)):
+                return
+            if not self._peers and isinstance(event, (ConnectionOpened, ConnectionEnded)):
                 return
             left_out = kept.left_out(event)
             if left_out is not None and (self._as_json or not _goes_without_saying(event, name)):
@@ -142,6 +149,8 @@ class Log:
             return
 
     def _line(self, event: Event, time: str, name: str, left_out: int) -> str:
+        if isinstance(event, RequestAnswered):
+            return common(event, datetime.now().astimezone())
         verb, text, more = describe(event, verbose=self._verbose)
         if left_out:
             text += f" (and {left_out} more like it before)"
@@ -259,6 +268,7 @@ _WORDS: dict[type[Event], tuple[str, Callable[[Any], str]]] = {
     MessageSent: ("sent", lambda e: shown(e.message)),
     BytesReceived: ("received", lambda e: _count(len(e.data), "byte")),
     BytesSent: ("sent", lambda e: _count(len(e.data), "byte")),
+    RequestAnswered: ("answered", lambda e: f"{e.method} {e.target} by {e.status}"),
     Refused: ("refused", lambda e: f"{_who(e.peer, e.endpoint)}: {e.reason}"),
     HandlerFailed: ("failed", lambda e: f"its handler, by {e.error}"),
     ChildLost: ("lost", lambda e: f"process {e.process} and {e.peer or 'nobody'}: {e.reason}"),
@@ -281,6 +291,22 @@ _WORDS: dict[type[Event], tuple[str, Callable[[Any], str]]] = {
     Stopped: ("stopped", _nothing_more),
 }
 """For each kind of event its verb, and what makes the words after it."""
+
+
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+
+
+def common(event: RequestAnswered, now: datetime) -> str:
+    """Write an answered request in the Common Log Format that web servers share.
+
+    Quotes and backslashes in what a peer has chosen are escaped, so a line can be taken apart.
+    """
+    host = urlsplit(event.peer).hostname or "-"
+    when = f"{now.day:02}/{_MONTHS[now.month - 1]}/{now:%Y:%H:%M:%S %z}"
+    asked = f"{event.method} {event.target} HTTP/{event.version}"
+    asked = printable(asked.replace("\\", "\\\\").replace('"', '\\"'))
+    user = printable(event.user).replace(" ", "_") or "-"
+    return f'{host} - {user} [{when}] "{asked}" {event.status} {event.size or "-"}'
 
 
 def record(event: Event, now: datetime, name: str = "") -> dict[str, Any]:

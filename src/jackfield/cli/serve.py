@@ -103,6 +103,18 @@ def _complete_service(
 @click.option("--file", metavar="FILE", help="menu: the menu, in TOML.")
 @click.option("--language", metavar="en|zh", help="menu: of the built-in menu.")
 @click.option("--protocol", metavar="daytime|time", help="time: RFC 867 or RFC 868.")
+@click.option("--hello", metavar="TEXT", help="web: answer by this, in place of a folder.")
+@click.option(
+    "--auth",
+    metavar="NAME:sha256:HEX",
+    multiple=True,
+    help="web: who may see it, by the digest of a password. Can be given again.",
+)
+@click.option(
+    "--host", metavar="NAME", multiple=True, help="web: a name it answers to. Can be given again."
+)
+@click.option("--hidden", is_flag=True, help="web: serve names that begin with a dot, too.")
+@click.option("--follow-links", is_flag=True, help="web: follow links out of the folder.")
 @click.option("--show", is_flag=True, help="Show the messages.")
 @click.option(
     "--dump", is_flag=True, help="Show all bytes, in hexadecimal and as text, inside TLS too."
@@ -151,6 +163,7 @@ def serve(
       menu   a numbered menu
       time   what the clock says
       room   what one sends, all others hear
+      web    a folder over HTTP: jackfield serve web FOLDER tcp://127.0.0.1:8080
 
     An ENDPOINT is a URL: tcp://127.0.0.1:9999, tls://, udp://, unix:///PATH, unix+dgram:,
     unix+seqpacket:, fd://3. Port 0 takes any free one. Without an ENDPOINT the sockets that
@@ -158,7 +171,7 @@ def serve(
     """  # noqa: D301  click takes the character itself
     if service is None:
         raise click.UsageError(f"which service? there are {', '.join(READY)}, and your own")
-    given = {name: value for name, value in options.items() if value not in {None, False}}
+    given, endpoints = _options(service, options, endpoints)
     chosen = parse_framing(framing) if framing else None
     if chosen is not None and service in READY:
         given["framing"] = chosen
@@ -176,7 +189,8 @@ def serve(
     if cert or key or ca:
         where = _with_files(where, cert, key, ca)
     events = Events()
-    log = Log(sys.stdout, messages=show, dump=dump, as_json=as_json, verbose=verbose)
+    peers = verbose or service != "web"  # of browsers it is what they ask for that matters
+    log = Log(sys.stdout, messages=show, dump=dump, as_json=as_json, verbose=verbose, peers=peers)
     log.follow(events)
     how: dict[str, Any] = {"model": model, "limits": limits, "framing": chosen, "events": events}
     server: AnyServer
@@ -194,7 +208,8 @@ def serve(
     if recorder is not None:
         recorder.follow(events)
     try:
-        run(server, *others, connect_framing=framing or "", renew=renew)
+        named = "http" if service == "web" else framing or ""
+        run(server, *others, connect_framing=named, renew=renew)
     except JackfieldError:  # it has not started
         if recorder is not None:
             recorder.discard()
@@ -210,6 +225,21 @@ def _status(server: AnyServer, where: str, log: Log) -> Server[Any]:
     events = Events()
     log.follow(events, "metrics", quiet=True)
     return Server(make_status(metrics, [server]), where, events=events)
+
+
+def _options(
+    service: str, options: dict[str, Any], arguments: tuple[str, ...]
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Give the options that were given, and the endpoints: `web` has its folder before them."""
+    given = {name: value for name, value in options.items() if value}
+    if service != "web" or "hello" in given:
+        return given, arguments
+    if not arguments or "://" in arguments[0]:
+        raise click.UsageError(
+            "which folder? for example: jackfield serve web . tcp://127.0.0.1:8080; "
+            "or --hello TEXT in place of one"
+        )
+    return given | {"folder": arguments[0]}, arguments[1:]
 
 
 def _find(name: str, options: dict[str, Any], *, verbose: bool) -> Service[Any]:

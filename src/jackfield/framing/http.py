@@ -34,7 +34,7 @@ try:
     import httptools
     from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade
 except ImportError:  # it is in an extra
-    httptools = None
+    httptools = None  # type: ignore[assignment]
 
 MAX_TARGET = 8000
 """Bytes of a request's target: what RFC 9112, section 3, asks for at the least."""

@@ -56,7 +56,7 @@ def _lists(field: str, tag: str, *, weak: bool) -> bool:
 
 def wanted_range(
     fields: dict[str, str], size: int, tag: str, modified: float
-) -> tuple[int, int] | None | Literal["beyond"]:
+) -> tuple[int, int] | Literal["beyond"] | None:
     """Say which part is wanted: its first byte and the one past its last.
 
     None for all of it: where no range is asked for, or several, or in another unit, or for

@@ -136,7 +136,9 @@ class Exchange:
         self.size = len(data)
         await self.conn.send(Response(status, self._closing_fields(head), data))
 
-    async def fail(self, status: int, text: str = "", fields: Mapping[str, str] | None = None) -> None:
+    async def fail(
+        self, status: int, text: str = "", fields: Mapping[str, str] | None = None
+    ) -> None:
         """Answer by an error, with a line for people."""
         await self.respond(status, f"{text or f'{status} {phrase(status)}'}\n", fields=fields)
 
@@ -212,7 +214,7 @@ class Exchange:
         await self.end()
 
     def _ending(self) -> bytes:
-        """Give the end of a head: Date, and Connection where that says what is not a matter of course."""
+        """Give the end of a head: Date, and Connection where it says what is not the rule."""
         if not self.keep_alive:
             return now_field() + b"Connection: close\r\n\r\n"
         if self.request.version == "1.0":

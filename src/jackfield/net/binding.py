@@ -448,14 +448,29 @@ def reach_commands(endpoint: Endpoint, framing: str = "") -> list[str]:
     """
     if endpoint.is_loopback:
         return []
-    tail = " --ca FILE" if endpoint.transport is Transport.TLS else ""
-    tail += f" --framing {shlex.quote(framing)}" if framing else ""
     hosts = _hosts(six=endpoint.host == "::") if endpoint.is_any else [endpoint.host]
+    tail = " --ca FILE" if endpoint.transport is Transport.TLS else ""
+    if framing == "http":
+        return [
+            f"jackfield fetch {shlex.quote(web_address(endpoint, host))}{tail}" for host in hosts
+        ]
+    tail += f" --framing {shlex.quote(framing)}" if framing else ""
     return [
         f"jackfield connect {shlex.quote(str(Endpoint(endpoint.transport, host, endpoint.port)))}"
         f"{tail}"
         for host in hosts
     ]
+
+
+def web_address(endpoint: Endpoint, host: str = "") -> str:
+    """Write what a browser calls an endpoint that HTTP is served at: http://127.0.0.1:8080/.
+
+    host: in place of the endpoint's own.
+    """
+    scheme, usual = ("https", 443) if endpoint.transport is Transport.TLS else ("http", 80)
+    name = host or endpoint.host
+    name = f"[{name}]" if ":" in name else name
+    return f"{scheme}://{name}{'' if endpoint.port == usual else f':{endpoint.port}'}/"
 
 
 def _hosts(*, six: bool) -> list[str]:

@@ -8,7 +8,7 @@ from jackfield.errors import ConfigurationError
 from jackfield.framing.http import HTTP
 from jackfield.limits import Limits
 from jackfield.service import Service
-from jackfield.services.web.site import Site
+from jackfield.services.web.site import Shown, Site
 
 LIMITS = Limits(first_message=8, idle=8, message_time=8, write_time=20)
 """Browsers ask at once, and come again when they want more: a slow or silent one only holds a
@@ -44,5 +44,5 @@ def make(
         )
     if hello is not None and len(hello.encode()) > LONGEST_TEXT:
         raise ConfigurationError(f"--hello: a text of more than {LONGEST_TEXT} bytes")
-    site = Site(folder, hello, auth, host, hidden=hidden, follow_links=follow_links)
-    return Service("web", site, HTTP("server"), LIMITS)
+    shown = Shown(folder, hello, auth, host, hidden, follow_links)
+    return Service("web", Site(shown), HTTP("server"), LIMITS)

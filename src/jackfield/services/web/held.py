@@ -43,7 +43,9 @@ class HeldFile:
 
     __slots__ = ("_fd", "body", "coding", "head", "info", "kind", "path", "tag")
 
-    def __init__(self, path: bytes, opened: Opened, kind: str, coding: str, *, varies: bool) -> None:
+    def __init__(
+        self, path: bytes, opened: Opened, kind: str, coding: str, *, varies: bool
+    ) -> None:
         self.path = path
         self.info = info = opened.info
         self._fd = opened.fd

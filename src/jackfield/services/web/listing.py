@@ -15,8 +15,8 @@ MOST = 10_000
 """Entries of a folder that are listed."""
 
 _STYLE = """
-:root{color-scheme:light dark;--ink:#1c2126;--dim:#66707a;--line:#e4e7ea;--paper:#fff;--link:#0b57a4;
---hover:#f4f6f8}
+:root{color-scheme:light dark;--ink:#1c2126;--dim:#5f6973;--line:#e4e7ea;--paper:#fff;
+--link:#0b57a4;--hover:#f4f6f8}
 @media(prefers-color-scheme:dark){:root{--ink:#e6e9ec;--dim:#97a1ab;--line:#2c3238;--paper:#15191d;
 --link:#7db8f5;--hover:#1d2328}}
 *{box-sizing:border-box}
@@ -36,7 +36,8 @@ li a:hover{background:var(--hover);text-decoration:none}
 .s{text-align:right}
 .t{grid-column:1}
 p{color:var(--dim);font-size:.875rem}
-@media(min-width:40rem){li a{grid-template-columns:1fr 6rem 9.5rem}.t{grid-column:auto;text-align:right}}
+@media(min-width:40rem){li a{grid-template-columns:1fr 6rem 9.5rem}
+.t{grid-column:auto;text-align:right}}
 """
 
 _DIGEST = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
@@ -96,7 +97,8 @@ def _row(entry: Entry) -> str:
         f'<li{" class=d" if entry.is_folder else ""}><a href="{address}">'
         f'<span class="n">{_text(entry.name)}{"/" if entry.is_folder else ""}</span>'
         f'<span class="s">{size}</span>'
-        f'<time class="t" datetime="{when:%Y-%m-%dT%H:%M:%SZ}">{when:%Y-%m-%d %H:%M}</time></a></li>'
+        f'<time class="t" datetime="{when:%Y-%m-%dT%H:%M:%SZ}">{when:%Y-%m-%d %H:%M}</time>'
+        "</a></li>"
     )
 
 

@@ -35,4 +35,5 @@ def names_of(path: str, *, hidden: bool = False) -> tuple[list[bytes], bool] | N
 
 def path_of(names: list[bytes], *, is_folder: bool = False) -> str:
     """Write names as the path of a URL."""
-    return "/" + "/".join(quote(name, safe="") for name in names) + ("/" if is_folder and names else "")
+    path = "".join("/" + quote(name, safe="") for name in names) or "/"
+    return path + "/" if is_folder and names else path

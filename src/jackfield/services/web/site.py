@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -44,46 +45,49 @@ MOST_KNOWN = 256
 """Values of Host, or of Authorization, whose judgement is remembered."""
 
 
-class Site:
-    """The handler of `serve web`. One folder, or one text for every path.
+@dataclass(frozen=True)
+class Shown:
+    """What a site shows, and to whom.
 
     folder: what is served. text: what is answered to whatever is asked, in place of a folder.
+    users: as `Users` takes them; all may see it when empty.
+    hosts: names that a request may be for, in place of any; on loopback beside localhost.
     hidden: whether names that begin with a dot are served and listed.
     follow_links: whether links may lead out of the folder.
-    hosts: names that a request may be for, in place of any; on loopback beside localhost.
     """
 
-    def __init__(
-        self,
-        folder: str | None,
-        text: str | None,
-        users: tuple[str, ...],
-        hosts: tuple[str, ...],
-        *,
-        hidden: bool,
-        follow_links: bool,
-    ) -> None:
-        self._made_of = folder, text, users, hosts, hidden, follow_links
-        self.users = Users(users)
-        self.hosts = frozenset(host.lower() for host in hosts)
-        self.hidden = hidden
+    folder: str | None = None
+    text: str | None = None
+    users: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    hidden: bool = False
+    follow_links: bool = False
+
+
+class Site:
+    """The handler of `serve web`. Raises ConfigurationError for what cannot be shown."""
+
+    def __init__(self, shown: Shown) -> None:
+        self.shown = shown
+        self.users = Users(shown.users)
+        self.hosts = frozenset(host.lower() for host in shown.hosts)
+        text = shown.text
         self.body = None if text is None else text.encode()
         html = text is not None and text.lstrip().startswith("<")
         self.kind = f"text/{'html' if html else 'plain'}; charset=utf-8"
         self._good_hosts: dict[tuple[str, bool], bool] = {}
         self._known: dict[str, str] = {}
-        if folder is not None:
-            Tree(folder).close()  # what is wrong with it is wrong before anybody is served
+        if shown.folder is not None:
+            Tree(shown.folder).close()  # what is wrong with it is told before anybody is served
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _remade, self._made_of  # another process opens the folder itself
+    def __reduce__(self) -> tuple[type[Site], tuple[Shown]]:
+        return Site, (self.shown,)  # another process opens the folder itself
 
     @cached_property
     def tree(self) -> Tree:
         """The folder, opened when it is first needed, once a process."""
-        folder, follow_links = self._made_of[0], self._made_of[-1]
-        assert folder is not None
-        return Tree(folder, follow_links=follow_links)
+        assert self.shown.folder is not None
+        return Tree(self.shown.folder, follow_links=self.shown.follow_links)
 
     @cached_property
     def held(self) -> HeldFiles:
@@ -124,17 +128,6 @@ class Site:
                     self._known.clear()
                 self._known[authorization] = name
         return name
-
-
-def _remade(
-    folder: str | None,
-    text: str | None,
-    users: tuple[str, ...],
-    hosts: tuple[str, ...],
-    hidden: bool,  # noqa: FBT001  as it was pickled
-    follow_links: bool,  # noqa: FBT001  likewise
-) -> Site:
-    return Site(folder, text, users, hosts, hidden=hidden, follow_links=follow_links)
 
 
 class Visit:
@@ -213,7 +206,7 @@ class Visit:
         """Send what the target names, or say that there is no such thing."""
         site, request = self._site, exchange.request
         path, question, query = request.target.partition("?")
-        found = names_of(path, hidden=site.hidden)
+        found = names_of(path, hidden=site.shown.hidden)
         opened = None if found is None else site.tree.open(found[0])
         if found is None or opened is None:
             await self._not_found(exchange)
@@ -244,13 +237,13 @@ class Visit:
             entries, is_all = site.tree.entries(names, opened.fd, listing.MOST)
         finally:
             os.close(opened.fd)
-        if not site.hidden:
+        if not site.shown.hidden:
             entries = [entry for entry in entries if not entry.name.startswith(".")]
         page = listing.page(names, entries, is_all=is_all)
         await exchange.respond(200, page, "text/html; charset=utf-8", listing.FIELDS)
 
     def _file(self, request: Request, names: list[bytes], opened: Opened) -> HeldFile:
-        """Choose what to send of a file that is open: it, or a sibling in a coding that is taken."""
+        """Choose what to send of an open file: it, or a sibling in a coding that is taken."""
         site = self._site
         path = b"/".join(names)
         if "accept-encoding" in request.fields and is_text(kind_of(os.fsdecode(names[-1]))):

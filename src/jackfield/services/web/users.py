@@ -1,4 +1,4 @@
-"""Who may see a site: names and hashes of passwords, asked for by Basic authentication (RFC 7617)."""
+"""Who may see a site: names and hashes of passwords, by Basic authentication (RFC 7617)."""
 
 from __future__ import annotations
 
