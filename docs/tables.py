@@ -18,8 +18,8 @@ from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 from sphinx.pycode import ModuleAnalyzer
 
-from jackfield import endpoints
 from jackfield.cli.main import jackfield
+from jackfield.endpoints.options import OPTIONS
 from jackfield.limits import Limits
 
 if TYPE_CHECKING:
@@ -74,8 +74,7 @@ def bounds_rows() -> list[tuple[str, str, str]]:
 
 def options_rows() -> list[tuple[str, str, str, str]]:
     """Give an example, the transports, what fits and what for, of each URL option."""
-    what = texts_of("jackfield.endpoints", "Options")
-    known = endpoints._OPTIONS  # noqa: SLF001  the one place that has them all
+    what = texts_of("jackfield.endpoints.endpoint", "Options")
     return [
         (
             f"`{name}={option.example}`",
@@ -83,7 +82,7 @@ def options_rows() -> list[tuple[str, str, str, str]]:
             option.rule,
             what[name],
         )
-        for name, option in known.items()
+        for name, option in OPTIONS.items()
     ]
 
 

@@ -253,8 +253,7 @@ class Server(Generic[M]):
 
     def _late(self, conn: Connection[Any], passed: Passed) -> None:
         """A peer keeps somebody waiting for too long."""
-        self.events.emit(Refused(conn.local, str(conn.peer), passed.reason, passed.limit))
-        end_late(conn, passed)
+        end_late(conn, passed, self.events.emit)
 
     def _accept_session(self, session: Session) -> bool:
         """Take a new datagram peer: False when it has to wait for a handler."""

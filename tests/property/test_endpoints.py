@@ -63,6 +63,20 @@ def queries(options: dict[str, st.SearchStrategy[str]]) -> st.SearchStrategy[str
     )
 
 
+resources = st.one_of(
+    st.just(""),
+    st.just("/"),
+    no_nul.map(lambda data: f"/{percent_encoded(data)}"),
+    st.from_regex(r"(/[a-z0-9._~!$&'()*+,;=:@ü中%41-]{0,8}){1,3}", fullmatch=True).map(
+        lambda path: path.replace("%", "%41")
+    ),
+)
+WEBSOCKET = {
+    "origin": st.sampled_from(
+        ["any", "null", "https://a.test", "http://[::1]:8000,https://b.test"]
+    ),
+    "deflate": flags,
+}
 unix_places = st.builds(
     "{}{}".format,
     st.sampled_from(["/", "///", "@", "//@", "%40"]),
@@ -71,6 +85,8 @@ unix_places = st.builds(
 right_urls: st.SearchStrategy[str] = st.one_of(
     st.builds("tcp://{}:{}{}".format, hosts, ports, queries(STREAMS | BUFFERS)),
     st.builds("tls://{}:{}{}".format, hosts, ports, queries(STREAMS | BUFFERS | FILES)),
+    st.builds("ws://{}:{}{}{}".format, hosts, ports, resources, queries(STREAMS | WEBSOCKET)),
+    st.builds("wss://{}:{}{}{}".format, hosts, ports, resources, queries(FILES | WEBSOCKET)),
     st.builds("udp://{}:{}{}".format, hosts, ports, queries(BUFFERS | DATAGRAMS)),
     st.builds(
         "{}:{}{}".format,
@@ -82,7 +98,7 @@ right_urls: st.SearchStrategy[str] = st.one_of(
     st.integers(0, 2**31 - 1).map("fd://{}".format),
     st.from_regex(r"memory://[\w.~-]{1,20}", fullmatch=True),
 )
-WORDS = [*map(str, Transport), *STREAMS, *BUFFERS, *FILES, *DATAGRAMS]
+WORDS = [*map(str, Transport), *STREAMS, *BUFFERS, *FILES, *DATAGRAMS, *WEBSOCKET]
 SIGNS = [*":/@[]%?&=#.- 。", "://", "//", "::", "%25", "%00", "%ff"]
 SCRAPS = ["127.", "256", "0", "0x", "99999", "on", "64K", "30s", "a.test", "例", "٣", "ß"]
 UNSEEN = ["\u00ad", "\u2028", "\ufe0f", "\udcff", "\0", "\n"]

@@ -58,6 +58,10 @@ class Framing(Generic[M]):
     """What each message ends with, where that is always the same: it saves a connection from
     looking for the end of a long one bit by bit."""
 
+    rests: bool = False
+    """Whether peers may be silent between messages for as long as they like, and be closed for it
+    whenever it suits us: that is no fault then, and nobody is told of it."""
+
     def __init__(self, max_message: int = DEFAULT_MAX_MESSAGE) -> None:
         if max_message < 1:
             raise ConfigurationError(

@@ -207,6 +207,7 @@ class HTTP(Framing[Any]):
     """
 
     name = "http"
+    rests = True
 
     def __init__(
         self,
@@ -245,8 +246,6 @@ class HTTP(Framing[Any]):
         return self._answer(int(status) if status in _STATUSES else 503, reason)
 
     def refusal_past(self, limit: str, reason: str) -> bytes:
-        if limit == "idle":
-            return b""  # an answer to nothing could be taken for that to the next request
         return self._answer(408 if limit in _TIMES else 503, reason)
 
     def _answer(self, status: int, reason: str) -> bytes:

@@ -285,8 +285,7 @@ class Child:
 
 
 def _late(serving: Serving, conn: Connection[Any], passed: Passed) -> None:
-    serving.events.emit(Refused(conn.local, str(conn.peer), passed.reason, passed.limit))
-    end_late(conn, passed)
+    end_late(conn, passed, serving.events.emit)
 
 
 def _json(fields: object) -> bytes:

@@ -21,6 +21,7 @@ from asyncio import TimerHandle
 from collections.abc import Callable
 from typing import Any
 
+from jackfield.events import Refused
 from jackfield.limits import Limits, Passed
 from jackfield.net.connection import Connection
 from jackfield.net.details import queued
@@ -28,6 +29,9 @@ from jackfield.net.ioloop import IOLoop
 
 TICK = 0.5
 """Seconds between two looks, so that a limit holds to the second."""
+
+
+_SILENCE = frozenset({"first_message", "idle"})
 
 
 class _Seen:
@@ -140,8 +144,15 @@ class Deadlines:
         return Passed("message_time", f"a message was not whole after {seen.arriving:.0f} s")
 
 
-def end_late(conn: Connection[Any], passed: Passed) -> None:
-    """End a connection whose peer has passed a limit: it is told why, if it takes anything."""
+def end_late(conn: Connection[Any], passed: Passed, tell: Callable[[Refused], None]) -> None:
+    """End a connection whose peer has passed a limit: it is told why, if it takes anything.
+
+    tell: told of it too, unless that is no fault.
+    """
+    if passed.limit in _SILENCE and conn.framing.rests and not conn.unfinished:
+        conn.close_soon()
+        return
+    tell(Refused(conn.local, str(conn.peer), passed.reason, passed.limit))
     if passed.limit == "write_time":
         conn.abort(passed.reason)
     else:

@@ -25,6 +25,7 @@ class Tapped(Framing[M]):
         super().__init__(inner.max_message)
         self.name = inner.name
         self.delimiter = inner.delimiter
+        self.rests = inner.rests
         self._inner = inner
         self._received = received
         self._sent = sent
