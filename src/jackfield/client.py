@@ -146,7 +146,7 @@ class Connector(Generic[M]):
     def _plan(self, io: IOLoop) -> Plan:
         """Say how to speak. Raises ConfigurationError for a file that TLS cannot use."""
         endpoint, limits = self._endpoint, self._how.limits
-        if endpoint.transport is not Transport.TLS:
+        if not endpoint.transport.uses_tls:
             return Plan(io, self._framing, limits)
         files = endpoint.options
         also = () if files.ca else authority.trusted()

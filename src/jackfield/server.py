@@ -163,7 +163,7 @@ class Server(Generic[M]):
 
     async def _bind(self, endpoint: Endpoint) -> list[Bound]:
         """Bind; what may take long, a name and a certificate of our own, in a thread."""
-        own = endpoint.transport is Transport.TLS and not endpoint.options.cert
+        own = endpoint.transport.uses_tls and not endpoint.options.cert
         if own or (endpoint.host and not is_address(endpoint.host)):
             return await self._io.in_thread(lambda: bind(authority.with_certificate(endpoint)))
         return bind(endpoint)
@@ -188,7 +188,7 @@ class Server(Generic[M]):
 
     def _plan_for(self, endpoint: Endpoint, framing: Framing[M]) -> Plan:
         """Make what the connections of a stream's listener have in common; reads certificates."""
-        context = context_for(endpoint) if endpoint.transport is Transport.TLS else None
+        context = context_for(endpoint) if endpoint.transport.uses_tls else None
         return Plan(self._io, framing, self.limits, context, watched=self._watched)
 
     def _listen_in_memory(self, endpoint: Endpoint) -> None:
@@ -284,7 +284,7 @@ class Server(Generic[M]):
         del self._live[conn.number]
         self._deadlines.forget(conn)
         source = conn.source
-        if not conn.keeps_boundaries or conn.transport is Transport.UNIX_SEQPACKET:
+        if not conn.local.is_datagram:
             self._admission.uncount(source)
         if self.events.listens(ConnectionEnded):
             self.events.emit(ended(conn))

@@ -8,7 +8,7 @@ import pytest
 from jackfield.endpoints import DEFAULT_OPTIONS, Endpoint, Options, Transport, parse
 from jackfield.errors import EndpointError
 
-KNOWN = "known are tcp, tls, udp, unix, unix+dgram, unix+seqpacket, fd, memory"
+KNOWN = "known are tcp, tls, ws, wss, udp, unix, unix+dgram, unix+seqpacket, fd, memory"
 IN_A_LABEL = "1 to 63 letters, digits, underscores or, inside, hyphens"
 IN_A_ZONE = "an interface, 1 to 15 of A-Z a-z 0-9 . _ ~ -"
 FOUR = "an IPv4 address of four decimal numbers"
@@ -248,9 +248,45 @@ def test_url_that_is_too_long() -> None:
     assert "its canonical form has more than the 4096 characters a URL may have" in line
 
 
+@pytest.mark.parametrize(
+    ("url", "resource", "canonical"),
+    [
+        ("ws://a.test:80", "", "ws://a.test:80"),
+        ("ws://a.test:80/", "", "ws://a.test:80"),
+        ("wss://a.test:80/chat/", "/chat/", "wss://a.test:80/chat/"),
+        ("ws://a.test:80//", "//", "ws://a.test:80//"),
+        (
+            "ws://a.test:80/%7e%2f%c3%bc?deflate=off",
+            "/~%2F%C3%BC",
+            "ws://a.test:80/~%2F%C3%BC?deflate=off",
+        ),
+        ("ws://a.test:80/中@:", "/%E4%B8%AD@:", "ws://a.test:80/%E4%B8%AD@:"),
+        ("ws://[fe80::1%25eth0]:80/a", "/a", "ws://[fe80::1%25eth0]:80/a"),
+    ],
+)
+def test_resource_of_websocket(url: str, resource: str, canonical: str) -> None:
+    endpoint = parse(url)
+    assert (endpoint.resource, endpoint.path, str(endpoint)) == (resource, "", canonical)
+    assert endpoint.address == canonical.partition("//")[2].partition("?")[0].replace("%25e", "%e")
+    assert (endpoint.is_websocket, endpoint.keeps_boundaries, endpoint.is_stream) == (
+        True,
+        True,
+        False,
+    )
+
+
+def test_resource_that_is_wrong() -> None:
+    percent = "%zz is not a percent-encoded byte (the sign % itself is %25)"
+    check("ws://a.test:80/%zz", percent, "ws://127.0.0.1:9999")
+    assert "cannot stand in a URL" in refusal("ws://a.test:80/\udcff")
+
+
 TAKES = {
     "tcp://127.0.0.1:9999": "backlog, nodelay, keepalive, rcvbuf, sndbuf",
     "tls://127.0.0.1:9999": "backlog, nodelay, keepalive, rcvbuf, sndbuf, cert, key, ca, alpn",
+    "ws://127.0.0.1:9999": "backlog, nodelay, keepalive, rcvbuf, sndbuf, origin, deflate",
+    "wss://127.0.0.1:9999": "backlog, nodelay, keepalive, rcvbuf, sndbuf, cert, key, ca, alpn, "
+    "origin, deflate",
     "udp://127.0.0.1:9999": "rcvbuf, sndbuf, broadcast, group, interface, ttl",
     "unix:///run/x.sock": "backlog, sndbuf",
     "unix+dgram:///run/x.sock": "sndbuf",
@@ -272,6 +308,8 @@ CANONICAL = {
     "key": "key.pem",
     "ca": "ca.pem",
     "alpn": "h2,http/1.1",
+    "origin": "https://a.example",
+    "deflate": "on",
 }
 
 
@@ -364,6 +402,13 @@ TIME = "off or whole seconds from 1 to 32767, such as 30, 30s, 2000ms or 2m"
         ("tls://a.test:1", "cert", [""], "the name of a file"),
         ("tls://a.test:1", "key", [""], "the name of a file"),
         ("tls://a.test:1", "ca", [""], "the name of a file"),
+        (
+            "ws://a.test:1",
+            "origin",
+            ["", "a.example", "https://A.example", "https://a.example/", "https://a:0", "any,null"],
+            "any, or such as https://a.example with commas",
+        ),
+        ("ws://a.test:1/chat", "deflate", ["", "yes"], "on or off"),
     ],
 )
 def test_value_that_does_not_fit(place: str, name: str, values: list[str], rule: str) -> None:

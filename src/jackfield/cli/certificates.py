@@ -6,15 +6,16 @@ from dataclasses import replace
 
 import click
 
-from jackfield.endpoints import Endpoint, Transport
+from jackfield.endpoints import Endpoint
 
 
 def with_files(endpoint: Endpoint, cert: str | None, key: str | None, ca: str | None) -> Endpoint:
     """Put the files into an endpoint of TLS. Raises click.UsageError for another."""
     if not (cert or key or ca):
         return endpoint
-    if endpoint.transport is not Transport.TLS:
-        raise click.UsageError(f"--cert, --key and --ca are for tls://, and this is {endpoint}")
+    if not endpoint.transport.uses_tls:
+        what = "--cert, --key and --ca are for tls:// and wss://"
+        raise click.UsageError(f"{what}, and this is {endpoint}")
     had = endpoint.options
     files = replace(had, cert=cert or had.cert, key=key or had.key, ca=ca or had.ca)
     return replace(endpoint, options=files)

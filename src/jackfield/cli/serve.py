@@ -14,7 +14,7 @@ from click.shell_completion import CompletionItem
 
 from jackfield.cli.certificates import with_files
 from jackfield.cli.values import duration
-from jackfield.endpoints import Endpoint, Transport, parse
+from jackfield.endpoints import Endpoint, parse
 from jackfield.errors import ConfigurationError, JackfieldError
 from jackfield.events import Events
 from jackfield.framing.names import parse as parse_framing
@@ -264,9 +264,10 @@ def _find(name: str, options: dict[str, Any], *, verbose: bool) -> Service[Any]:
 def _with_files(
     where: list[Endpoint], cert: str | None, key: str | None, ca: str | None
 ) -> list[Endpoint]:
-    if all(endpoint.transport is not Transport.TLS for endpoint in where):
-        raise click.UsageError("--cert, --key and --ca are for tls:// endpoints; there is none")
+    if not any(endpoint.transport.uses_tls for endpoint in where):
+        what = "--cert, --key and --ca are for tls:// and wss:// endpoints"
+        raise click.UsageError(f"{what}; there is none")
     return [
-        with_files(endpoint, cert, key, ca) if endpoint.transport is Transport.TLS else endpoint
+        with_files(endpoint, cert, key, ca) if endpoint.transport.uses_tls else endpoint
         for endpoint in where
     ]

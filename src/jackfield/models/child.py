@@ -97,7 +97,7 @@ class Child:
         )
         self._parent.answer_by(self)
         self._rooms: dict[str, Room[Any]] = {}
-        context = tls_context(job.endpoint) if job.endpoint.transport is Transport.TLS else None
+        context = tls_context(job.endpoint) if job.endpoint.transport.uses_tls else None
         self._events = events = Events()
         events.subscribe(Event, self._tell)
         if loaded.shows:

@@ -112,7 +112,7 @@ class ProcessesModel(Model):
 
     async def _new_helper(self) -> Helper:
         serving = self.serving
-        tls = tuple(e for e in self._endpoints if e.transport is Transport.TLS)
+        tls = tuple(e for e in self._endpoints if e.transport.uses_tls)
         shows = serving.events.wants(MessageReceived, MessageSent)
         watches = serving.events.wants(BytesReceived, BytesSent)
         what = spec.Spec(serving.service, serving.framing, serving.limits, tls, shows, watches)

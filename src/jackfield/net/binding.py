@@ -29,7 +29,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from jackfield.endpoints import Endpoint, Transport
+from jackfield.endpoints import DEFAULT_OPTIONS, Endpoint, Transport
 from jackfield.errors import AddressInUse, AddressNotAvailable, BindError, ConfigurationError
 from jackfield.net import details, holders, options
 from jackfield.net.interfaces import addresses
@@ -201,7 +201,7 @@ def _bind_all(
                 continue
             opened.enter_context(sock)
             at = details.endpoint_of(endpoint.transport, sock.getsockname())
-            bound.append(Bound(sock, replace(at, options=endpoint.options)))
+            bound.append(Bound(sock, endpoint.bound_at(at)))
             port = at.port
         if missing is not None and not bound:
             raise missing
@@ -220,7 +220,7 @@ def _bind_one(
         if sys.platform == "win32":
             # SO_REUSEADDR would let anybody take the address over there.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
-        elif endpoint.is_stream:
+        elif not endpoint.is_datagram:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if shared:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -433,7 +433,7 @@ def warning_off_loopback(endpoint: Endpoint) -> str | None:
         return None
     plain = Endpoint(endpoint.transport, endpoint.host, endpoint.port)
     open_to = "other machines can reach it"
-    if endpoint.transport is not Transport.TLS:
+    if not endpoint.transport.uses_tls:
         open_to += ", and nothing on the way is encrypted"
     here = "[::1]" if ":" in endpoint.host else "127.0.0.1"
     return f"{plain}: {open_to}; {here} in its place is for this machine alone"
@@ -449,17 +449,14 @@ def reach_commands(endpoint: Endpoint, framing: str = "") -> list[str]:
     if endpoint.is_loopback:
         return []
     hosts = _hosts(six=endpoint.host == "::") if endpoint.is_any else [endpoint.host]
-    tail = " --ca FILE" if endpoint.transport is Transport.TLS else ""
+    tail = " --ca FILE" if endpoint.transport.uses_tls else ""
     if framing == "http":
         return [
             f"jackfield fetch {shlex.quote(web_address(endpoint, host))}{tail}" for host in hosts
         ]
     tail += f" --framing {shlex.quote(framing)}" if framing else ""
-    return [
-        f"jackfield connect {shlex.quote(str(Endpoint(endpoint.transport, host, endpoint.port)))}"
-        f"{tail}"
-        for host in hosts
-    ]
+    ways = [replace(endpoint, host=host, options=DEFAULT_OPTIONS) for host in hosts]
+    return [f"jackfield connect {shlex.quote(str(way))}{tail}" for way in ways]
 
 
 def web_address(endpoint: Endpoint, host: str = "") -> str:
@@ -467,7 +464,7 @@ def web_address(endpoint: Endpoint, host: str = "") -> str:
 
     host: in place of the endpoint's own.
     """
-    scheme, usual = ("https", 443) if endpoint.transport is Transport.TLS else ("http", 80)
+    scheme, usual = ("https", 443) if endpoint.transport.uses_tls else ("http", 80)
     name = host or endpoint.host
     name = f"[{name}]" if ":" in name else name
     return f"{scheme}://{name}{'' if endpoint.port == usual else f':{endpoint.port}'}/"

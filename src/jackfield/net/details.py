@@ -101,7 +101,7 @@ class ChainLink:
 
 def endpoint_of(transport: Transport, address: Any) -> Endpoint:
     """Turn what the socket module calls an address into an endpoint."""
-    if transport in {Transport.TCP, Transport.TLS, Transport.UDP} and address:
+    if (transport.uses_tcp or transport is Transport.UDP) and address:
         host, port = address[:2]
         if len(address) == 4 and address[3] and "%" not in host:
             host = f"{host}%{_interface(address[3])}"

@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Callable
 from typing import Any
 
-from jackfield.endpoints import Endpoint, Transport
+from jackfield.endpoints import Endpoint
 from jackfield.errors import JackfieldError
 from jackfield.net.connection import Connection
 from jackfield.net.packets import PacketConnection
@@ -30,7 +30,7 @@ def make_connection(
     own = endpoint if accepted else None
     if endpoint.keeps_boundaries:
         return PacketConnection(plan, sock, transport, address, own)
-    if transport in {Transport.TCP, Transport.TLS} and endpoint.options.nodelay is not False:
+    if transport.uses_tcp and endpoint.options.nodelay is not False:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return StreamConnection(plan, sock, transport, address, own, lingers=accepted)
 

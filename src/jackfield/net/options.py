@@ -83,7 +83,7 @@ def apply(sock: socket.socket, endpoint: Endpoint) -> None:
     ):
         if size is not None:
             _set(sock, endpoint, (option, socket.SOL_SOCKET, name, size))
-    if endpoint.transport in {Transport.TCP, Transport.TLS}:
+    if endpoint.transport.uses_tcp:
         for setting in _tcp(endpoint):
             _set(sock, endpoint, setting)
     elif endpoint.transport is Transport.UDP:
@@ -124,7 +124,7 @@ def keep_alive(sock: socket.socket, endpoint: Endpoint) -> None:
 
     What is accepted inherits it.
     """
-    if endpoint.transport in {Transport.TCP, Transport.TLS} and endpoint.options.keepalive is None:
+    if endpoint.transport.uses_tcp and endpoint.options.keepalive is None:
         for setting in _keepalive(KEEPALIVE):
             _set(sock, endpoint, setting)
 

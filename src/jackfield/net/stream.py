@@ -404,7 +404,7 @@ class StreamConnection(SecuredStream[M]):
         self.reason = self.reason or reason
         if self._torn:
             return
-        if self.transport in {Transport.TCP, Transport.TLS}:
+        if self.transport.uses_tcp:
             with contextlib.suppress(OSError):  # macOS has none for who is disconnected already
                 self._sock.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
         self._teardown()

@@ -24,7 +24,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from jackfield.endpoints import Endpoint, Transport
+from jackfield.endpoints import Endpoint
 from jackfield.errors import ConfigurationError
 from jackfield.net import files
 from jackfield.net.interfaces import addresses, machine_names
@@ -168,7 +168,7 @@ def serving_files() -> tuple[str, str]:
 
 def with_certificate(endpoint: Endpoint) -> Endpoint:
     """Name this machine's certificate for an endpoint of TLS that names none itself."""
-    if endpoint.transport is not Transport.TLS or endpoint.options.cert:
+    if not endpoint.transport.uses_tls or endpoint.options.cert:
         return endpoint
     cert, key = serving_files()
     return replace(endpoint, options=replace(endpoint.options, cert=cert, key=key))
