@@ -100,23 +100,14 @@ class Request:
     __slots__ = ("fields", "has_body", "keep_alive", "method", "target", "upgrade", "version")
 
     def __init__(
-        self,
-        method: str,
-        target: str,
-        fields: dict[str, str],
-        version: str = "1.1",
-        *,
-        has_body: bool = False,
-        keep_alive: bool = True,
-        upgrade: bool = False,
+        self, method: str, target: str, fields: dict[str, str], version: str = "1.1"
     ) -> None:
         self.method = method
         self.target = target
         self.fields = fields
         self.version = version
-        self.has_body = has_body
-        self.keep_alive = keep_alive
-        self.upgrade = upgrade
+        self.has_body = self.upgrade = False
+        self.keep_alive = True
 
     def __repr__(self) -> str:
         return f"{self.method} {self.target} HTTP/{self.version}"
@@ -423,8 +414,10 @@ class _Requests(_Messages):
         self._target = b""
         self._parser = httptools.HttpRequestParser(self)
 
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
+    def on_message_begin(self) -> None:  # as for responses, in one step: it is for every request
+        self._in_message = True
+        self._fields = {}
+        self._count = self._size = self._body = 0
         self._target = b""
 
     def on_url(self, part: bytes) -> None:
@@ -453,16 +446,11 @@ class _Requests(_Messages):
         if upgrade and (has_body or method == "CONNECT"):
             why = "this is no proxy" if method == "CONNECT" else "a request to upgrade has no body"
             raise HTTPError(400, why)
-        request = Request(
-            method,
-            self._target.decode("latin-1"),
-            fields,
-            version,
-            has_body=has_body,
-            keep_alive=not upgrade and parser.should_keep_alive(),
-            upgrade=upgrade,
-        )
-        self._in_body = has_body
+        target = self._target.decode("latin-1")
+        request = Request(method, target, fields, version)
+        request.has_body = self._in_body = has_body
+        request.keep_alive = not upgrade and parser.should_keep_alive()
+        request.upgrade = upgrade
         self._messages.append(request)
 
 

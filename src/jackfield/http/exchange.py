@@ -20,7 +20,7 @@ from http import HTTPStatus
 from typing import Any, BinaryIO
 
 from jackfield.errors import ConnectionEnded, JackfieldError, LocalProtocolError
-from jackfield.events import RequestAnswered
+from jackfield.events import Events, RequestAnswered
 from jackfield.framing.http import (
     END,
     MAX_BODY,
@@ -238,24 +238,27 @@ class Exchange:
             head["Connection"] = "keep-alive"
         return head
 
-    async def finish(self) -> bool:
-        """Leave the connection ready for the next request; whether there can be one."""
-        self.tell()
-        if not self.keep_alive:
-            return False
-        if self._unread:
-            left = DROPPED
-            async for piece in self.pieces():
-                left -= len(piece)
-                if left < 0:
-                    return False
+    @property
+    def is_read(self) -> bool:
+        """Whether nothing of the request is left to be read."""
+        return not self._unread
+
+    async def drop_rest(self) -> bool:
+        """Read what is left of the request for nobody; False for one that is too long for that."""
+        left = DROPPED
+        async for piece in self.pieces():
+            left -= len(piece)
+            if left < 0:
+                return False
         return True
 
     def tell(self) -> None:
         """Tell of this exchange, if somebody wants to know."""
         events = self.conn.core.events
-        if events is None or not events.listens(RequestAnswered):
-            return
+        if events is not None and events.listens(RequestAnswered):
+            self._tell(events)
+
+    def _tell(self, events: Events) -> None:
         request, conn = self.request, self.conn
         events.emit(
             RequestAnswered(
@@ -303,5 +306,6 @@ async def serve(conn: Connection[Any], answer: Answer) -> None:
                 conn.abort("its answer was cut short")
             exchange.tell()
             raise
-        if exchange.status == 101 or not await exchange.finish():
+        exchange.tell()
+        if not exchange.keep_alive or not (exchange.is_read or await exchange.drop_rest()):
             return

@@ -3,24 +3,21 @@
 The rules this file owns:
 
 1. Whatever is not there, and whatever may not be looked for, gets the same 404.
-2. On loopback a site answers to no name but localhost and addresses: a page elsewhere, whose name
-   server says that it is here, reads nothing (DNS rebinding). `hosts` adds names.
-3. It is read-only: GET, HEAD and OPTIONS.
+2. It is read-only: GET, HEAD and OPTIONS.
 """
 
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from jackfield.framing.http import HTTPError, Request
+from jackfield.framing.http import Request
 from jackfield.http import conditions
 from jackfield.http.exchange import Exchange, serve
+from jackfield.http.hosts import Hosts
 from jackfield.net.connection import Connection
-from jackfield.net.details import is_address
 from jackfield.net.tree import Opened, Tree
 from jackfield.services.web import listing
 from jackfield.services.web.held import HeldFile, HeldFiles
@@ -34,15 +31,12 @@ NOT_FOUND = b"404.html"
 _CODINGS = (("br", b".br"), ("gzip", b".gz"))
 """Content codings that a sibling of a file may be in, the better one first, and its name's end."""
 
-_HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._~-]{0,253})(?::[0-9]{0,5})?")
-_ABSOLUTE = re.compile(r"https?://([^/?#]*)", re.IGNORECASE)
-
 _ALLOWED = {"Allow": "GET, HEAD, OPTIONS"}
 _PLAIN = frozenset({"host", "user-agent", "accept", "connection", "accept-language", "referer"})
 """Fields that change nothing about what is sent."""
 
 MOST_KNOWN = 256
-"""Values of Host, or of Authorization, whose judgement is remembered."""
+"""Values of Authorization whose judgement is remembered."""
 
 
 @dataclass(frozen=True)
@@ -70,12 +64,11 @@ class Site:
     def __init__(self, shown: Shown) -> None:
         self.shown = shown
         self.users = Users(shown.users)
-        self.hosts = frozenset(host.lower() for host in shown.hosts)
+        self.hosts = Hosts(shown.hosts)
         text = shown.text
         self.body = None if text is None else text.encode()
         html = text is not None and text.lstrip().startswith("<")
         self.kind = f"text/{'html' if html else 'plain'}; charset=utf-8"
-        self._good_hosts: dict[tuple[str, bool], bool] = {}
         self._known: dict[str, str] = {}
         if shown.folder is not None:
             Tree(shown.folder).close()  # what is wrong with it is told before anybody is served
@@ -98,26 +91,6 @@ class Site:
         """Answer request after request."""
         await serve(conn, Visit(self, is_local=conn.local.is_loopback).answer)
 
-    def answers_to(self, host: str, *, is_local: bool) -> bool:
-        """Whether a request for this host, as it stands in Host, is meant for this site."""
-        found = self._good_hosts.get((host, is_local))
-        if found is None:
-            found = self._judge_host(host, is_local=is_local)
-            if len(self._good_hosts) >= MOST_KNOWN:
-                self._good_hosts.clear()
-            self._good_hosts[host, is_local] = found
-        return found
-
-    def _judge_host(self, host: str, *, is_local: bool) -> bool:
-        found = _HOST.fullmatch(host)
-        if found is None:
-            raise HTTPError(400, "the Host field holds no host")
-        name = found[1].strip("[]").rstrip(".").lower()
-        if name in self.hosts:
-            return True
-        own = name in {"", "localhost"} or name.endswith(".localhost") or is_address(name)
-        return own if is_local or self.hosts else True
-
     def user_of(self, authorization: str) -> str | None:
         """Give who says this in Authorization, and proves it; else None."""
         name = self._known.get(authorization)
@@ -133,27 +106,24 @@ class Site:
 class Visit:
     """What one connection asks of a site."""
 
-    __slots__ = ("_host", "_is_local", "_site")
+    __slots__ = ("_is_local", "_site")
 
     def __init__(self, site: Site, *, is_local: bool) -> None:
         self._site = site
         self._is_local = is_local
-        self._host: str | None = None  # for which it asked last, and may
 
     async def answer(self, exchange: Exchange) -> None:
         """Answer one request."""
-        request = exchange.request
-        site = self._site
-        if not await self._is_meant(exchange) or not await self._may(exchange):
-            return
+        request, site = exchange.request, self._site
+        refusal = self._refusal(exchange)
         method, target = request.method, request.target
-        if target == "*" and method == "OPTIONS":
+        if refusal is not None:
+            status, text, fields = refusal
+            await exchange.fail(status, text, fields)
+        elif method == "OPTIONS":
             await exchange.respond(204, fields=_ALLOWED)
         elif method not in {"GET", "HEAD"}:
-            if method == "OPTIONS":
-                await exchange.respond(204, fields=_ALLOWED)
-            else:
-                await exchange.fail(405, fields=_ALLOWED)
+            await exchange.fail(405, fields=_ALLOWED)
         elif site.body is not None:
             await exchange.respond(200, site.body, site.kind, {"Cache-Control": "no-cache"})
         elif method == "GET" and _PLAIN.issuperset(request.fields):
@@ -167,40 +137,17 @@ class Visit:
         else:
             await self._find(exchange)
 
-    async def _is_meant(self, exchange: Exchange) -> bool:
-        """See whether a request is meant for this site; if not, it is answered."""
-        request = exchange.request
-        host = request.fields.get("host", "")
-        target = request.target
-        if not target.startswith("/"):
-            found = _ABSOLUTE.match(target)
-            if found is not None:  # RFC 9112, section 3.2.2: it takes the place of Host
-                host = found[1]
-                request.target = target[found.end() :]
-                if not request.target.startswith("/"):
-                    request.target = "/" + request.target
-            elif target != "*" or request.method != "OPTIONS":
-                raise HTTPError(400, "a target begins with a slash")
-        if host == self._host:
-            return True
-        if not self._site.answers_to(host, is_local=self._is_local):
-            text = f"no site called {host[:100]} is served here; name it with --host"
-            await exchange.fail(421, text)
-            return False
-        self._host = host
-        return True
-
-    async def _may(self, exchange: Exchange) -> bool:
-        """See whether who asks may; if not, it is answered."""
-        site = self._site
-        if not site.users:
-            return True
-        user = site.user_of(exchange.request.fields.get("authorization", ""))
-        if user is None:
-            await exchange.fail(401, fields=ASK)
-            return False
-        exchange.user = user
-        return True
+    def _refusal(self, exchange: Exchange) -> tuple[int, str, dict[str, str]] | None:
+        """Say by what status, words and fields a request is turned away; None when it is not."""
+        request, site = exchange.request, self._site
+        if not site.hosts.answer_to(request, is_local=self._is_local):
+            return 421, "no site of this name is served here; it would be named with --host", {}
+        if site.users:
+            user = site.user_of(request.fields.get("authorization", ""))
+            if user is None:
+                return 401, "", ASK
+            exchange.user = user
+        return None
 
     async def _find(self, exchange: Exchange) -> None:
         """Send what the target names, or say that there is no such thing."""
