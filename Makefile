@@ -11,10 +11,12 @@ ARGS ?=
 
 BIN = .venv/bin
 CODE = src tests scripts $(wildcard docs/*.py) $(wildcard examples benchmarks)
-PYTEST = -m pytest -n auto --dist loadgroup $(ARGS)
+PYTEST = -m pytest --sample -n auto --dist loadgroup $(ARGS)
 SPHINX = $(BIN)/python -m sphinx --fresh-env --fail-on-warning --keep-going --quiet
 
 export PYTHON
+# What is started again and again, as in tests, is not to be compiled each time.
+export PYTHONDONTWRITEBYTECODE =
 .DEFAULT_GOAL = help
 .NOTPARALLEL: # two set-ups at once would be in each other's way
 .PHONY: help run test check unit compat proof bench docs coverage clean
@@ -25,7 +27,7 @@ help: ## list these targets
 run: .venv/.run ## start the services on this machine, and say how to try each
 	@$(RUN)
 
-test: check docs ## all there is: check, docs, and every test
+test: check docs ## check, docs, and every test; of long ones a sample
 	@$(BIN)/python $(PYTEST)
 
 check: .venv/.test ## lint, formatting, types, news fragment
@@ -40,7 +42,7 @@ unit: .venv/.test ## the unit and property tests alone
 compat: .venv/.test ## tests of units, models and commands under the other Pythons of this machine
 	@scripts/compat.sh
 
-proof: .venv/.test ## the long proofs; results go to docs/proof/
+proof: .venv/.test ## the long proofs, every test whole among them; results go to docs/proof/
 	@$(BIN)/python scripts/proof.py
 
 bench: .venv/.bench ## measure beside others; tables and pictures go to docs/
@@ -51,7 +53,7 @@ docs: .venv/.docs ## the site, into docs/_build/html; a warning is an error
 		{ echo "$$news"; exit 1; }
 	@$(SPHINX) -b html docs docs/_build/html
 
-coverage: .venv/.test ## every test, and what of the source they leave unmeasured; has gates
+coverage: .venv/.test ## the same tests, and what of the source they leave unmeasured; has gates
 	@rm -f .coverage .coverage.*
 	@$(BIN)/python -m coverage run $(PYTEST)
 	@scripts/coverage_gates.sh

@@ -39,5 +39,5 @@ for version in 3.11 3.12 3.13; do
     echo "jackfield: Python $version:$tests"
     # Folder names have no spaces: the list is split on purpose.
     # shellcheck disable=SC2086
-    ".venv-$version/bin/python" -m pytest -q -n auto --dist loadgroup -p no:cacheprovider $tests
+    ".venv-$version/bin/python" -m pytest --sample -q -n auto --dist loadgroup -p no:cacheprovider $tests
 done

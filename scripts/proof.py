@@ -21,7 +21,7 @@ RESULTS = ROOT / "docs" / "proof"
 LAST_LINES = 30
 
 PROOFS = {
-    # Every test, each property with the "proof" profile's many more examples.
+    # Every test, without --sample, each property with the "proof" profile's many more examples.
     "suite": [
         sys.executable,
         "-m",

@@ -1,23 +1,49 @@
 """What all tests share: certificates, how hard the property tests try, and what fails every test.
 
-The profile is "fast" by default, "proof" when JACKFIELD_PROOF=1.
+The profile is "fast" by default, "proof" when JACKFIELD_PROOF=1. With --sample, of tests over a
+product of parameters some rows are run; see sampling.py.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
 
 from tests import certificates as module
+from tests import sampling
 from tests.certificates import Certificates
 
 settings.register_profile("fast", max_examples=20, deadline=None)
 settings.register_profile("proof", max_examples=2000, deadline=None)
 settings.load_profile("proof" if os.environ.get("JACKFIELD_PROOF") == "1" else "fast")
+
+# Hundreds of interpreters are started here: none is to compile anew what another has.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--sample",
+        action="store_true",
+        help="of tests over a product of parameters, run some rows that have each value",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "pairs: have a sample show each pair of values")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("sample"):
+        out = set(sampling.left_out(item for item in items if isinstance(item, pytest.Function)))
+        config.hook.pytest_deselected(items=[*out])
+        items[:] = [item for item in items if item not in out]
 
 
 class Escaped(logging.Handler):

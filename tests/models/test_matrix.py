@@ -25,6 +25,7 @@ from tests.models.matrix import (
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "services.md"
 
 
+@pytest.mark.pairs
 @pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("service", SERVICES)

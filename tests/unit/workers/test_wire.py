@@ -42,6 +42,7 @@ endpoints = st.sampled_from(
 )
 _values: dict[Any, st.SearchStrategy[Any]] = {
     "int": st.integers(0, 2**70),
+    "float": st.floats(allow_nan=False),
     "str": text,
     "bytes": st.binary(max_size=50),
     "Endpoint": endpoints,

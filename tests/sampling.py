@@ -1,0 +1,81 @@
+"""Which rows of a parametrized test stand for the others: what `pytest --sample` runs.
+
+Most of the suite's tests ask the same of every transport, model and kind of handler, which is a
+product, and products grow. A sample of one has every value of every parameter in some row; which
+values meet there differs from test to test, and is the same in each run. Of a test that is marked
+with `pairs`, each pair of values meets in some row.
+
+A list of cases is no product, and neither is one parameter alone: of those all rows are run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from itertools import combinations
+from random import Random
+
+import pytest
+
+PLACES = frozenset({"face", "kind", "model", "scheme", "service", "transport", "url"})
+"""Parameters that say where a test runs. Only a product in which one of them varies is sampled."""
+
+Row = dict[str, int]
+"""Of each parameter, which of its values; parameters of one list of cases are one, named by all."""
+
+
+def left_out(items: Iterable[pytest.Function]) -> list[pytest.Function]:
+    """Give the tests for which others stand."""
+    tests: dict[str, list[pytest.Function]] = {}
+    for item in items:
+        if hasattr(item, "callspec"):
+            tests.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    out = []
+    for name, group in tests.items():
+        pairs = group[0].get_closest_marker("pairs") is not None
+        kept = sample(rows_of(group), name, pairs=pairs)
+        out += [item for number, item in enumerate(group) if number not in kept]
+    return out
+
+
+def rows_of(group: Sequence[pytest.Function]) -> list[Row]:
+    """Give the rows of one test."""
+    together: dict[str, str] = {}
+    for mark in group[0].iter_markers("parametrize"):
+        names = mark.args[0]
+        listed = names.split(",") if isinstance(names, str) else names
+        together |= {name.strip(): " ".join(map(str.strip, listed)) for name in listed}
+    seen: dict[str, dict[Hashable, int]] = {}
+    rows = []
+    for item in group:
+        values: dict[str, list[int]] = {}
+        for name, value in sorted(item.callspec.params.items()):
+            values.setdefault(together.get(name, name), []).append(id(value))
+        row = {}
+        for axis, found in values.items():
+            numbers = seen.setdefault(axis, {})
+            row[axis] = numbers.setdefault(tuple(found), len(numbers))
+        rows.append(row)
+    return rows
+
+
+def sample(rows: Sequence[Row], seed: str, *, pairs: bool = False) -> set[int]:
+    """Give the numbers of the rows to run; all of them where it is no product.
+
+    seed: the name of the test, which chooses between rows that are as good.
+    """
+    every = set(range(len(rows)))
+    counts = {axis: len({row[axis] for row in rows}) for axis in rows[0]}
+    axes = [axis for axis, count in counts.items() if count > 1]
+    places = {name for axis in axes for name in axis.split()}
+    if len(rows) <= max(counts.values()) or PLACES.isdisjoint(places):
+        return every
+    shown = [set(combinations(((axis, row[axis]) for axis in axes), 1 + pairs)) for row in rows]
+    order = list(every)
+    Random(seed).shuffle(order)
+    lacking = set().union(*shown)
+    chosen: set[int] = set()
+    while lacking:
+        best = max(order, key=lambda number: len(shown[number] & lacking))
+        chosen.add(best)
+        lacking -= shown[best]
+    return chosen
