@@ -32,6 +32,10 @@ ELSEWHERE = (
     ("`max_message=` of `raw()`", "jackfield.framing.raw", "CHUNK"),
     ("`delimiter` of `delimited()`", "jackfield.framing.delimited", "LONGEST_DELIMITER"),
     ("a JSON value", "jackfield.framing.json_lines", "MAX_DEPTH"),
+    ("the target of an HTTP request", "jackfield.framing.http", "MAX_TARGET"),
+    ("all fields of an HTTP head", "jackfield.framing.http", "MAX_HEAD"),
+    ("their number", "jackfield.framing.http", "MAX_FIELDS"),
+    ("the body of an HTTP request", "jackfield.framing.http", "MAX_BODY"),
     ("`timeout=` of `connect()`", "jackfield.client", "TIMEOUT"),
 )
 """What to call it, and where it stands: with its value in the source and its text below."""
@@ -48,7 +52,16 @@ SECONDS = {
     "drain",
     "TIMEOUT",
 }
-BYTES = {"message_rate", "outbox", "write_high", "linger_bytes", "DEFAULT_MAX_MESSAGE", "CHUNK"}
+BYTES = {
+    "message_rate",
+    "outbox",
+    "write_high",
+    "linger_bytes",
+    "DEFAULT_MAX_MESSAGE",
+    "CHUNK",
+    "MAX_HEAD",
+    "MAX_BODY",
+}
 
 
 def limits_rows() -> list[tuple[str, str, str]]:

@@ -37,14 +37,16 @@ except ImportError:  # it is in an extra
     httptools = None  # type: ignore[assignment]
 
 MAX_TARGET = 8000
-"""Bytes of a request's target: what RFC 9112, section 3, asks for at the least."""
+"""Bytes of a request's target: as many as RFC 9112, section 3, asks for at the least."""
 
 MAX_HEAD = 32 * 1024
+"""Bytes of all fields of one head; browsers send about 1 KiB."""
+
 MAX_FIELDS = 100
-"""Bytes of all fields of one head, and their number."""
+"""Fields of one head; browsers send about 20."""
 
 MAX_BODY = 1024 * 1024
-"""Bytes of a request's body, unless told otherwise."""
+"""Bytes of a request's body, unless the service says otherwise."""
 
 AT_ONCE = 64 * 1024
 """Bytes of a body that are decoded at once: they are copied, no more."""
