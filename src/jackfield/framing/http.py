@@ -56,7 +56,10 @@ _KEPT = 64 * 1024
 """Bytes of empty lines before a head, and of what follows a request to upgrade."""
 
 _PER_BYTE = 8
-"""Bytes of chunk framing per byte of the body at the most, beside `MAX_HEAD`."""
+"""Bytes of chunk framing per byte of the body at the most, beside what heads may have."""
+
+_VERSION = frozenset({"Invalid HTTP version", "Pause on PRI/Upgrade"})
+"""What httptools says of a version that it does not know; the other one is HTTP/2 at once."""
 
 _TIMES = frozenset({"first_message", "message_time"})
 """The limits of whose passing a peer is told by 408."""
@@ -236,7 +239,7 @@ class HTTP(Framing[Any]):
 
     def refusal(self, reason: str) -> bytes:
         status = reason.partition(" ")[0]
-        return self._answer(int(status) if status in _STATUSES else 503, reason)
+        return self._answer(int(status) if status in _STATUSES else 400, reason)
 
     def refusal_past(self, limit: str, reason: str) -> bytes:
         return self._answer(408 if limit in _TIMES else 503, reason)
@@ -305,11 +308,14 @@ class _Messages(Decoder[Any]):
         except HttpParserCallbackError as error:
             self._fail(error.__context__)
         except HttpParserError as error:
-            self._fail(HTTPError(400, str(error)))
+            text = str(error)
+            self._fail(_other_version() if text in _VERSION else HTTPError(400, text))
         if self._parts:
             self._flush()
         if self._in_body:
             self.need = AT_ONCE
+            if self._fed > 3 * MAX_HEAD + (_PER_BYTE + 1) * self._body:
+                self._fail(HTTPError(400, "there is much in these chunks that is no body"))
         elif self._fed > _BLANK and self.error is None:
             self._check_size()
         return messages
@@ -369,10 +375,6 @@ class _Messages(Decoder[Any]):
             raise HTTPError(413, f"a body may have {self._max_body} bytes")
         self._parts.append(data)
 
-    def on_chunk_header(self) -> None:
-        if self._fed > MAX_HEAD * 2 + (_PER_BYTE + 1) * (self._body + AT_ONCE):
-            raise HTTPError(400, "there is much in these chunks that is no body")
-
     def on_message_complete(self) -> None:
         if self._in_body:
             if self._parts:
@@ -431,7 +433,7 @@ class _Requests(_Messages):
         parser, fields = self._parser, self._fields
         version = parser.get_http_version()
         if version not in {"1.1", "1.0"}:
-            raise HTTPError(505, "this server speaks HTTP/1.1 and 1.0")
+            raise _other_version()
         if "host" not in fields and version == "1.1":
             raise HTTPError(400, "there is no Host field")
         has_body = False
@@ -464,6 +466,10 @@ def _check_coding(fields: dict[str, str], version: str) -> None:
         raise HTTPError(400, "HTTP/1.0 has no chunks")
     if fields["transfer-encoding"].strip().lower() != "chunked":
         raise HTTPError(501, "of transfer codings there is chunked, and that once")
+
+
+def _other_version() -> HTTPError:
+    return HTTPError(505, "this server speaks HTTP/1.1 and 1.0")
 
 
 def too_large() -> HTTPError:

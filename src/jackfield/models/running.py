@@ -238,7 +238,7 @@ def _turn_away(serving: Serving, conn: Connection[Any], done: Done) -> None:
     try:
         serving.events.emit(Refused(conn.local, str(conn.peer), reason))
     finally:
-        conn.refuse(reason)
+        conn.refuse(reason, "threads")
         done()
 
 
