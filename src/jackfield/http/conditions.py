@@ -11,6 +11,9 @@ Verdict = Literal["go on", "not modified", "failed"]
 
 _RANGE = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})", re.IGNORECASE)
 
+_NOTHING = re.compile(r"q\s*=\s*0(\.0{0,3})?")
+"""A weight that says: not that one. RFC 9110, section 12.4.2."""
+
 MOST_TAGS = 4096
 """Characters of a list of entity tags that are looked at."""
 
@@ -89,18 +92,13 @@ def _still(validator: str | None, tag: str, modified: float) -> bool:
 
 
 def accepts(fields: dict[str, str], coding: str) -> bool:
-    """Whether a peer takes a content coding, as Accept-Encoding says."""
-    refused = False
-    for one in fields.get("accept-encoding", "").split(","):
+    """Whether a peer takes a content coding, as Accept-Encoding says: RFC 9110, section 12.5.3."""
+    any_other = False
+    for one in fields.get("accept-encoding", "").lower().split(","):
         name, _, parameters = one.partition(";")
-        name = name.strip().lower()
-        if name in {coding, "*"}:
-            weight = parameters.replace(" ", "").lower()
-            if re.fullmatch(r"q=0(\.0{0,3})?", weight):
-                refused = True
-            elif name == coding:
-                return True
-            else:
-                refused = refused or False
-                return not refused
-    return False
+        taken = _NOTHING.fullmatch(parameters.strip()) is None
+        if name.strip() == coding:
+            return taken
+        if name.strip() == "*":
+            any_other = taken
+    return any_other

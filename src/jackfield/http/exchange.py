@@ -9,6 +9,9 @@ The rules this file owns:
 3. A body that nobody has read is dropped up to `DROPPED` bytes; past that the connection is
    closed after the answer, since nobody knows what else is to come.
 4. An interim 100 is sent when a body is first asked for, and not where the answer came before.
+   An expectation of anything else gets 417.
+5. What is wrong with a body whose request was answered closes the connection, without a word:
+   it would be taken for the answer to the next request.
 """
 
 from __future__ import annotations
@@ -77,7 +80,7 @@ class Exchange:
         self.status = self.size = 0
         self.user = ""
         self._unread = request.has_body
-        self._waits = request.has_body and request.fields.get("expect", "") != ""
+        self._waits = request.has_body and request.version != "1.0" and "expect" in request.fields
         self._chunked = False
         self._left = 0  # bytes of the body that were announced and not written yet
 
@@ -92,8 +95,7 @@ class Exchange:
         """Give the body piece by piece. Raises HTTPError, and PeerLost, for one that ends early."""
         if self._waits:
             self._waits = False
-            if self.request.version != "1.0":
-                await self.conn.send(_CONTINUE)
+            await self.conn.send(_CONTINUE)
         while self._unread:
             piece = await self.conn.receive()
             if piece is END:
@@ -171,8 +173,8 @@ class Exchange:
             self._left -= len(data)
             if self._left < 0:
                 raise LocalProtocolError("the body is longer than was announced")
-        self.size += len(data)
         if self.request.method != "HEAD":
+            self.size += len(data)
             await self.conn.send(chunked(data) if self._chunked else data)
 
     async def end(self) -> None:
@@ -246,10 +248,13 @@ class Exchange:
     async def drop_rest(self) -> bool:
         """Read what is left of the request for nobody; False for one that is too long for that."""
         left = DROPPED
+        core = self.conn.core
+        core.mid_message = True  # it has its answer, and no refusal may follow
         async for piece in self.pieces():
             left -= len(piece)
             if left < 0:
                 return False
+        core.mid_message = False
         return True
 
     def tell(self) -> None:
@@ -286,12 +291,15 @@ async def serve(conn: Connection[Any], answer: Answer) -> None:
     async for request in conn:
         exchange = Exchange(conn, request)
         try:
-            await answer(exchange)
+            if "expect" in request.fields and not _is_met(request):
+                await exchange.fail(417)
+            else:
+                await answer(exchange)
             if not exchange.status:
                 await exchange.fail(500)
         except HTTPError:  # of the body: the connection is closed by it, with an answer or without
-            if exchange.status and not conn.core.mid_message:
-                conn.core.mid_message = True  # this one is answered: no second answer
+            if exchange.status:
+                conn.core.mid_message = True
             raise
         except ConnectionEnded:
             exchange.tell()
@@ -309,3 +317,9 @@ async def serve(conn: Connection[Any], answer: Answer) -> None:
         exchange.tell()
         if not exchange.keep_alive or not (exchange.is_read or await exchange.drop_rest()):
             return
+
+
+def _is_met(request: Request) -> bool:
+    """Whether what a peer expects is met: RFC 9110, section 10.1.1."""
+    members = request.fields["expect"].lower().split(",")
+    return request.version == "1.0" or {one.strip() for one in members} <= {"100-continue", ""}

@@ -13,7 +13,7 @@ from jackfield.framing.http import HTTPError, Request
 from jackfield.net.details import is_address
 
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._~-]{0,253})(?::[0-9]{0,5})?")
-_ABSOLUTE = re.compile(r"https?://([^/?#]*)", re.IGNORECASE)
+_ABSOLUTE = re.compile(r"https?://([^/?#]+)", re.IGNORECASE)
 
 MOST_KNOWN = 256
 """Hosts whose judgement is remembered."""
@@ -61,10 +61,10 @@ def _take_authority(request: Request, host: str) -> str:
     RFC 9112, section 3.2.2.
     """
     found = _ABSOLUTE.match(request.target)
-    if found is not None:
+    if found is not None and _HOST.fullmatch(host):
         path = request.target[found.end() :]
         request.target = path if path.startswith("/") else f"/{path}"
         return found[1]
     if request.target != "*" or request.method != "OPTIONS":
-        raise HTTPError(400, "a target begins with a slash")
+        raise HTTPError(400, "the target names no path of a host")
     return host

@@ -43,7 +43,9 @@ _OPENAT2 = 437
 _BENEATH = 0x08 | 0x02
 """RESOLVE_BENEATH and RESOLVE_NO_MAGICLINKS of linux/openat2.h."""
 
-_TRANSIENT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.EINTR})
+_TRANSIENT = frozenset(
+    {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.EINTR, errno.EAGAIN}
+)
 """Why opening may fail that has nothing to do with the name."""
 
 

@@ -51,7 +51,8 @@ class HeldFile:
         self._fd = opened.fd
         self.kind = kind
         self.coding = coding
-        self.tag = f'"{info.st_mtime_ns:x}-{info.st_size:x}"'
+        also = f"-{coding}" if coding else ""
+        self.tag = f'"{info.st_mtime_ns:x}-{info.st_size:x}{also}"'
         self.body: bytes | None = None
         size = info.st_size
         if size <= IN_MEMORY:
