@@ -208,7 +208,7 @@ async def slow_to_hear(conn: Connection[str]) -> None:
     count = 0
     try:
         while True:
-            await conn.receive(timeout=0.2)
+            await conn.receive(timeout=1.0)
             count += 1
     except ReceiveTimeout:
         await conn.send(str(count))

@@ -47,6 +47,26 @@ def own_name() -> str:
 _names = itertools.count(1)
 
 
+def free_port() -> int:
+    """A port that is free, at every address and for UDP as well, and stays so.
+
+    It is below those that the system gives to who asks for none in particular: ip(7),
+    ip_local_port_range.
+    """
+    while True:
+        port = 20_000 + next(_ports) % 12_000
+        try:
+            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                with socket.socket(socket.AF_INET, kind) as sock:
+                    sock.bind(("", port))
+        except OSError:  # somebody's, who has chosen it
+            continue
+        return port
+
+
+_ports = itertools.count(os.getpid() * 61)  # so that no other process tries the same ones
+
+
 class Live:
     """A running server, and what it has told.
 

@@ -17,7 +17,7 @@ from jackfield.cli.main import run
 from jackfield.service import find
 from tests.certificates import Certificates
 from tests.commands.people import COMMAND, AtTerminal, Piped
-from tests.live import PATIENCE, Live
+from tests.live import PATIENCE, Live, free_port
 
 
 @pytest.fixture(scope="module")
@@ -77,12 +77,6 @@ def read_exactly(conn: socket.socket, size: int) -> bytes:
         assert part, data
         data += part
     return data
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
 
 
 def reset(conn: socket.socket) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from jackfield.client import connect
 from jackfield.framing import lines
 from tests import handlers
 from tests.certificates import Certificates
-from tests.live import PATIENCE, Live, until
+from tests.live import PATIENCE, Live, free_port, until
 
 
 def clients(port: int, ca: str) -> dict[str, list[str]]:
@@ -64,9 +63,8 @@ def servers(port: int, files: Certificates) -> dict[str, list[str]]:
 
 @contextmanager
 def listening(name: str, files: Certificates) -> Iterator[int]:
-    """Run such a server on a port that was free a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
+    """Run such a server on a free port."""
+    port = free_port()
     with subprocess.Popen(
         servers(port, files)[name],
         stdin=subprocess.DEVNULL,

@@ -18,7 +18,7 @@ import pytest
 from jackfield.cli.main import run
 from tests.certificates import Certificates
 from tests.commands.people import AtTerminal, Piped
-from tests.live import PATIENCE
+from tests.live import PATIENCE, free_port
 
 WAITING = re.compile(r"waiting at (\S+); Ctrl-D ends that")
 
@@ -233,8 +233,7 @@ def test_nc_gets_plain_text_and_the_screen_says_that_it_is_unconfirmed() -> None
 
 
 def test_nc_may_listen_and_the_end_is_the_end_for_both() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     with subprocess.Popen(
         ["nc", "-N", "-l", "127.0.0.1", str(port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as nc:

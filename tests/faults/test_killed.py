@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pytest
 
 from jackfield.models.names import ModelName
 from tests.faults.served import Served
-from tests.live import ALL, all_closed, children_of, runs, until
+from tests.live import ALL, all_closed, children_of, free_port, runs, until
 
 TCP = "tcp://127.0.0.1:0"
 
@@ -53,9 +52,7 @@ def test_no_process_outlives_a_server_that_is_killed(service: str, command: str)
 @pytest.mark.parametrize("model", ALL)
 def test_after_a_kill_it_starts_again_at_the_same_place(model: ModelName, tmp_path: Path) -> None:
     """Neither TIME_WAIT nor the socket file of the dead stands in its way."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    urls = [f"tcp://127.0.0.1:{port}", f"unix://{tmp_path}/s", f"unix+dgram://{tmp_path}/d"]
+    urls = [f"tcp://127.0.0.1:{free_port()}", f"unix://{tmp_path}/s", f"unix+dgram://{tmp_path}/d"]
     for _ in range(2):
         with Served(model, "native", *urls) as served:
             for number in range(3):

@@ -54,6 +54,7 @@ from tests.live import (
     Peer,
     all_closed,
     children_of,
+    free_port,
     in_loop,
     runs,
     sockets_of,
@@ -140,8 +141,7 @@ def test_one_server_serves_every_transport_at_once(model: ModelName, tmp_path: P
 
 @pytest.mark.parametrize("model", ALL)
 def test_the_same_port_serves_tcp_and_udp(model: ModelName) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     urls = [f"tcp://127.0.0.1:{port}", f"udp://127.0.0.1:{port}"]
     with (
         Live(handlers.native, *urls, model=model) as live,
@@ -218,8 +218,8 @@ def time_wait(port: int) -> bool:
 
 @pytest.mark.parametrize("model", SEVERAL)
 def test_a_restart_right_after_closing_binds_at_once(model: ModelName) -> None:
-    with Live(handlers.native, TCP, model=model) as first:
-        port = first.endpoints[0].port
+    port = free_port()
+    with Live(handlers.native, f"tcp://127.0.0.1:{port}", model=model) as first:
         with first.connect() as peer:
             peer.ask("quit")
             assert peer.rest() == b""

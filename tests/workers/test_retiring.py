@@ -17,7 +17,7 @@ from jackfield.models.names import ModelName
 from jackfield.net.binding import Bound, bind
 from jackfield.server import Server
 from tests import handlers
-from tests.live import PATIENCE, SEVERAL, Live, Peer, dialed, in_loop, runs, until
+from tests.live import PATIENCE, SEVERAL, Live, Peer, dialed, free_port, in_loop, runs, until
 
 TCP = "tcp://127.0.0.1:0"
 UDP = "udp://127.0.0.1:0"
@@ -54,8 +54,9 @@ def test_who_comes_to_a_prepared_server_waits_until_it_opens(url: str, model: Mo
 
 
 def test_a_prepared_server_can_be_stopped_unopened() -> None:
-    with Prepared(handlers.native, TCP) as live:
-        at = live.endpoints[0]
+    at = parse(f"tcp://127.0.0.1:{free_port()}")
+    with Prepared(handlers.native, at) as live:
+        assert live.endpoints == [at]
     assert not live.of(Listening)
     for bound in bind(at):
         bound.sock.close()

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from jackfield.endpoints import parse
 from jackfield.events import ConnectionEnded, Cut, Draining, Stopped, WorkerLost
 from jackfield.models.names import ModelName
 from jackfield.net.binding import bind
@@ -18,7 +19,7 @@ from jackfield.workers import supervisor
 from tests import handlers
 from tests.commands.test_serve import Served as Command
 from tests.faults.served import Served
-from tests.live import PATIENCE, all_closed, children_of, runs, until
+from tests.live import PATIENCE, all_closed, children_of, free_port, runs, until
 from tests.workers.crew import TCP, UDP, Crew, both, kill, one_of_each
 
 TWO = {"WORKERS": "2"}
@@ -39,8 +40,8 @@ def begun(crew: Crew, work: Coroutine[Any, Any, Any]) -> Future[Any]:
 def test_handlers_see_that_it_drains_and_may_finish(
     model: ModelName, service: Service[str]
 ) -> None:
-    with Crew(service, TCP, model=model) as crew:
-        at = crew.endpoints[0]
+    at = parse(f"tcp://127.0.0.1:{free_port()}")
+    with Crew(service, str(at), model=model) as crew:
         with all_closed(peers := crew.one_of_each()):
             for peer in peers:
                 assert peer.ask("until draining") == "now"

@@ -43,7 +43,7 @@ from jackfield.workers import running, supervisor
 from jackfield.workers.supervisor import Supervisor
 from tests import handlers
 from tests.certificates import Certificates
-from tests.live import Live, Peer, all_closed, children_of, sockets_of, until
+from tests.live import Live, Peer, all_closed, children_of, free_port, sockets_of, until
 from tests.unit.net.machine import needs_ipv6
 from tests.workers.crew import (
     TCP,
@@ -444,7 +444,9 @@ def test_two_who_ask_for_the_status_at_once_have_it_both() -> None:
 
 
 def test_nothing_stays_bound(tmp_path: Path) -> None:
-    with Crew(handlers.native, TCP, UDP, f"unix://{tmp_path}/s") as crew:
+    port = free_port()
+    urls = (f"tcp://127.0.0.1:{port}", f"udp://127.0.0.1:{port}", f"unix://{tmp_path}/s")
+    with Crew(handlers.native, *urls) as crew:
         endpoints = crew.endpoints
     for endpoint in endpoints:
         for bound in bind(endpoint):

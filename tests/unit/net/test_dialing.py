@@ -433,10 +433,10 @@ def test_each_address_has_its_own_reason(
     monkeypatch.setattr(dialing, "STAGGER", 0)
     resolve(deaf, nobody)
     with pytest.raises(ConnectTimeout) as caught:
-        connect(runner, "tcp://two.test:80", timeout=0.05)
+        connect(runner, "tcp://two.test:80", timeout=0.2)
     assert str(caught.value).startswith(
         f"tcp://two.test:80: {at(nobody)} refused (ECONNREFUSED), "
-        f"{at(deaf)} no answer within 0.05 s (ETIMEDOUT); "
+        f"{at(deaf)} no answer within 0.2 s (ETIMEDOUT); "
     )
 
 

@@ -35,7 +35,7 @@ from jackfield.service import Service
 
 T = TypeVar("T")
 
-PATIENCE = 5.0
+PATIENCE = 20.0
 """Seconds after which what was to happen has not happened. Only a failing test waits so long."""
 
 Kind = Literal["tcp", "tls", "unix", "memory"]
