@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import sys
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -102,10 +103,15 @@ def read_package(folder: Path) -> dict[str, Module]:
         parts = [folder.name, *path.relative_to(folder).with_suffix("").parts]
         if parts[-1] == "__init__":
             parts.pop()
-        text = path.read_text(encoding="utf-8")
         name = ".".join(parts)
-        modules[name] = Module(name, path, ast.parse(text, str(path)), len(text.splitlines()))
+        modules[name] = _parsed(name, path, path.read_text(encoding="utf-8"))
     return modules
+
+
+@cache
+def _parsed(name: str, path: Path, text: str) -> Module:
+    """Parse a file; once, however many rules are applied to it."""
+    return Module(name, path, ast.parse(text, str(path)), len(text.splitlines()))
 
 
 def imports_of(module: Module) -> Iterator[Import]:
