@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.machine import Cores
+from benchmarks.machine import TOOLS, Cores, find_tool
 from benchmarks.model import Absent, Entrant, MeasureError, Metric, Sample
 from benchmarks.processes import Child, run, start
 
@@ -93,12 +93,28 @@ class Bench:
 
     @asynccontextmanager
     async def serve(
-        self, entrant: Entrant, *, tls: bool = False, everywhere: bool = False
+        self,
+        entrant: Entrant,
+        *,
+        tls: bool = False,
+        everywhere: bool = False,
+        root: Path | None = None,
     ) -> AsyncIterator[Running]:
         """Run an entrant's server. Raises Absent, or MeasureError when it does not start.
 
-        everywhere: on any core, and not on the one for servers.
+        everywhere: on any core, and not on the one for servers. root: a folder to serve.
         """
+        command = self._command(entrant, tls=tls, root=root)
+        async with start(command, None if everywhere else self.cores.server) as process:
+            said = (await process.read_line(START_S)).split()
+            if said[:1] != ["ready"] or len(said) != 2 or not said[1].isdigit():
+                raise MeasureError(f"it said {' '.join(said)!r}, not 'ready PORT'")
+            yield Running(int(said[1]), process)
+
+    def _command(self, entrant: Entrant, *, tls: bool, root: Path | None) -> list[str]:
+        """Make the command that runs an entrant's server. Raises Absent."""
+        for tool in entrant.tools:
+            self.tool(tool)
         for module in entrant.needs + (entrant.tls_needs if tls else ()):
             if not importable(module):
                 raise Absent(f"{module} is not installed")
@@ -114,11 +130,9 @@ class Bench:
             command.append(entrant.variant)
         if tls:
             command += ["--tls", str(self.folder / "server.pem")]
-        async with start(command, None if everywhere else self.cores.server) as process:
-            said = (await process.read_line(START_S)).split()
-            if said[:1] != ["ready"] or len(said) != 2 or not said[1].isdigit():
-                raise MeasureError(f"it said {' '.join(said)!r}, not 'ready PORT'")
-            yield Running(int(said[1]), process)
+        if root:
+            command += ["--root", str(root)]
+        return command
 
     async def load(
         self,
@@ -150,6 +164,53 @@ class Bench:
         numbers = (server.port, connections, window, size, *(round(t * 1000) for t in times))
         command = [sys.executable, "-m", "benchmarks.load_other", kind, *map(str, numbers)]
         return await self._load(server, [*command, str(self.folder / "ca.pem")])
+
+    async def download(self, server: Running, path: str, size: int) -> Load:
+        """Get one file again and again over one connection; load_download.py says how."""
+        times = (self.settings.warm, self.settings.seconds)
+        numbers = (size, *(round(t * 1000) for t in times))
+        command = [sys.executable, "-m", "benchmarks.load_download", str(server.port), path]
+        return await self._load(server, [*command, *map(str, numbers)])
+
+    async def wrk(self, server: Running, path: str, size: int) -> Load:
+        """Get one file as often as a server can by wrk, on 16 connections. Raises MeasureError.
+
+        wrk counts whole seconds, so it is run for one before and for at least one.
+        size: bytes that each response has at the least.
+        """
+        await self._wrk(server, path, 1)
+        before = server.process.cpu_seconds()
+        found = await self._wrk(server, path, max(1, round(self.settings.seconds)))
+        cpu = server.process.cpu_seconds() - before
+        if found["errors"] or not found["messages"]:
+            raise MeasureError(f"wrk had {found['errors']} errors in {found['messages']} requests")
+        if found["bytes"] < found["messages"] * size:
+            raise MeasureError("wrk got less than was to be sent")
+        return Load(
+            messages=round(found["messages"]),
+            seconds=found["seconds"],
+            p50=found["p50"] / 1e6,
+            p99=found["p99"] / 1e6,
+            longest=found["max"] / 1e6,
+            cpu=cpu,
+        )
+
+    async def _wrk(self, server: Running, path: str, seconds: int) -> dict[str, float]:
+        script = Path(__file__).with_name("wrk.lua")
+        command = [self.tool("wrk"), "-t1", "-c16", f"-d{seconds}s", "-s", str(script)]
+        url = f"http://127.0.0.1:{server.port}{path}"
+        async with start([*command, url], self.cores.load) as load:
+            said = ""
+            while not said.startswith("{"):
+                said = await load.read_line(seconds + LOAD_S)
+        found: dict[str, float] = json.loads(said)
+        return found
+
+    def tool(self, name: str) -> str:
+        """Give the path of a program. Raises Absent."""
+        if path := find_tool(name):
+            return path
+        raise Absent(f"{name} is not installed (Debian: apt install {TOOLS[name]})")
 
     async def _load(self, server: Running, command: list[str]) -> Load:
         async with start(command, self.cores.load) as load:

@@ -1,12 +1,13 @@
-"""Loads that c/load.c does not know: lines over TLS, datagrams, and short connections.
+"""Loads that c/load.c does not know: TLS, WebSocket, datagrams, and short connections.
 
     python -m benchmarks.load_other KIND PORT CONNECTIONS WINDOW SIZE WARM_MS MEASURE_MS [CA]
 
 It says and waits for what load.c does. KIND:
 
-tls    CONNECTIONS connections, each with WINDOW lines of SIZE bytes in flight.
-udp    the same with datagrams, each from a socket of its own.
-short  one connection after another: connect, send a line, read it back, close.
+tls        CONNECTIONS connections, each with WINDOW lines of SIZE bytes in flight.
+websocket  the same with text messages, in frames that were made and masked beforehand.
+udp        the same with datagrams, each from a socket of its own.
+short      one connection after another: connect, send a line, read it back, close.
 
 It is slower than the servers, so throughput and round trips are its own; the CPU time of a server
 stays comparable.
@@ -24,10 +25,71 @@ import time
 from collections import deque
 from typing import cast
 
-from benchmarks.load_fallback import Lines, measure
+from benchmarks.load_fallback import CHUNK, Lines, measure
 
 HOST = "127.0.0.1"
 STALL_S = 10.0
+MASK = b"\x37\xfa\x21\x3d"
+UPGRADE = (
+    b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+
+
+class Messages(Lines):
+    """Keeps a window of WebSocket messages in flight; RFC 6455. All are the same."""
+
+    def __init__(self, window: int, text: bytes) -> None:
+        masked = bytes(byte ^ MASK[index % 4] for index, byte in enumerate(text))
+        super().__init__(window, bytes([0x81, 0x80 | len(text)]) + MASK + masked)
+        reply = bytes([0x81, len(text)]) + text
+        self._size = len(reply)
+        self._replies = reply * (CHUNK // len(reply) + 2)
+        self._read = 0  # bytes of a reply that has come in part
+        self._head = b""
+        self._opened = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._transport.write(UPGRADE)
+
+    def data_received(self, data: bytes) -> None:
+        if not self._opened.done():
+            self._open(data)
+            return
+        now = time.monotonic_ns()
+        for start in range(0, len(data), CHUNK):
+            part = data[start : start + CHUNK]
+            if part != self._replies[self._read : self._read + len(part)]:
+                self._fail("a reply is not the message that was sent")
+                return
+            count, self._read = divmod(self._read + len(part), self._size)
+            self.took += [now - self._sent_at.popleft() for _ in range(count)]
+            if self.sending and count:
+                self._send(count)
+        if not self._sent_at:
+            self._rested.set()
+
+    async def open(self) -> None:
+        """Wait until it is agreed that this is WebSocket. Raises RuntimeError."""
+        try:
+            async with asyncio.timeout(STALL_S):
+                await self._opened
+        except TimeoutError:
+            raise RuntimeError(f"no answer to a request to upgrade for {STALL_S:g} s") from None
+
+    def _open(self, data: bytes) -> None:
+        self._head += data
+        if self._head.endswith(b"\r\n\r\n"):
+            if self._head.startswith(b"HTTP/1.1 101 "):
+                self._opened.set_result(None)
+            else:
+                self._fail(f"it answered {self._head[:40]!r}")
+
+    def _fail(self, why: str) -> None:
+        super()._fail(why)
+        if not self._opened.done():
+            self._opened.set_exception(RuntimeError(why))
 
 
 class Datagrams(asyncio.DatagramProtocol):
@@ -134,6 +196,12 @@ async def main() -> None:
                 lambda: Lines(window, line), HOST, port, ssl=context
             )
             peers.append(made[1])
+        elif kind == "websocket":
+            opening = await loop.create_connection(
+                lambda: Messages(window, b"x" * size), HOST, port
+            )
+            await opening[1].open()
+            peers.append(opening[1])
         else:
             address = (HOST, port)
             opened = await loop.create_datagram_endpoint(

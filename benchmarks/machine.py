@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import resource
+import shutil
+import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -12,7 +15,22 @@ from pathlib import Path
 
 from benchmarks.processes import run
 
-PACKAGES = ("jackfield", "uvloop", "gevent", "Twisted", "trio")
+PACKAGES = (
+    "jackfield",
+    "uvloop",
+    "gevent",
+    "Twisted",
+    "trio",
+    "httptools",
+    "websockets",
+    "aiohttp",
+    "uvicorn",
+    "starlette",
+    "picows",
+)
+TOOLS = {"nginx": "nginx-light", "wrk": "wrk"}
+"""Programs that some scenarios run -> the Debian package each is in."""
+
 SPARE_FILES = 256
 """Descriptors left for everything that is not a measured connection."""
 
@@ -28,6 +46,11 @@ class Cores:
         if self.server == self.load:
             return f"server and load share core {self.server}, the only one: read with care"
         return f"server on core {self.server}, load on core {self.load}"
+
+
+def find_tool(name: str) -> str:
+    """Give the path of a program, or nothing; sbin is not on everybody's PATH."""
+    return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin") or ""
 
 
 def choose_cores() -> Cores:
@@ -66,6 +89,7 @@ def describe(cores: Cores, compiler: str) -> dict[str, str]:
         "Kernel": f"{platform.system()} {platform.release()}",
         "Python": f"{platform.python_implementation()} {platform.python_version()}",
         "Packages": ", ".join(_packages()),
+        "Tools": ", ".join(_tools()) or "none",
         "C compiler": run([compiler, "--version"]).partition("\n")[0] if compiler else "none",
         "Pinning": str(cores),
     }
@@ -85,4 +109,15 @@ def _packages() -> list[str]:
             found.append(f"{name} {metadata.version(name)}")
         except metadata.PackageNotFoundError:
             continue
+    return found
+
+
+def _tools() -> list[str]:
+    """List the programs that are there; each says its version in its own way, and place."""
+    found = []
+    for name in TOOLS:
+        if path := find_tool(name):
+            done = subprocess.run([path, "-v"], capture_output=True, text=True, check=False)
+            version = re.search(r"\d+(\.\d+)+", done.stdout + done.stderr)
+            found.append(f"{name} {version[0]}" if version else name)
     return found

@@ -39,7 +39,7 @@ class Entrant:
     """One server that takes part.
 
     module: started as `python -m MODULE PORT [VARIANT]`; empty for the one built from C.
-    needs: modules that must be importable.
+    needs: modules that must be importable. tools: commands that must be installed.
     ours: whether it is Jackfield, which the picture shows in colour.
     tls_needs: modules it needs beyond those for TLS.
     """
@@ -51,6 +51,7 @@ class Entrant:
     needs: tuple[str, ...] = ()
     ours: bool = False
     tls_needs: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
