@@ -22,7 +22,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any, BinaryIO
 
-from jackfield.errors import ConnectionEnded, JackfieldError, LocalProtocolError
+from jackfield.errors import (
+    ConnectionEnded,
+    JackfieldError,
+    LocalProtocolError,
+    RemoteProtocolError,
+)
 from jackfield.events import Events, RequestAnswered
 from jackfield.framing.http import (
     END,
@@ -297,7 +302,7 @@ async def serve(conn: Connection[Any], answer: Answer) -> None:
                 await answer(exchange)
             if not exchange.status:
                 await exchange.fail(500)
-        except HTTPError:  # of the body: the connection is closed by it, with an answer or without
+        except RemoteProtocolError:  # of the body: it closes the connection, answered or not
             if exchange.status:
                 conn.core.mid_message = True
             raise
