@@ -310,18 +310,23 @@ async def serve(conn: Connection[Any], answer: Answer) -> None:
             exchange.tell()
             raise
         except Exception as error:
-            if not exchange.status:
-                exchange.keep_alive = False
-                busy = isinstance(error, JackfieldError)
-                with contextlib.suppress(ConnectionEnded):
-                    await exchange.fail(503 if busy else HTTPStatus.INTERNAL_SERVER_ERROR)
-            elif conn.core.mid_message:
-                conn.abort("its answer was cut short")
-            exchange.tell()
+            await _give_up(exchange, error)
             raise
         exchange.tell()
         if not exchange.keep_alive or not (exchange.is_read or await exchange.drop_rest()):
             return
+
+
+async def _give_up(exchange: Exchange, error: Exception) -> None:
+    """Say that a handler has failed, or cut its answer short."""
+    if not exchange.status:
+        exchange.keep_alive = False
+        busy = isinstance(error, JackfieldError)
+        with contextlib.suppress(ConnectionEnded):
+            await exchange.fail(503 if busy else HTTPStatus.INTERNAL_SERVER_ERROR)
+    elif exchange.conn.core.mid_message:
+        exchange.conn.abort("its answer was cut short")
+    exchange.tell()
 
 
 def _is_met(request: Request) -> bool:
