@@ -303,8 +303,9 @@ async def serve(conn: Connection[Any], answer: Answer) -> None:
             if not exchange.status:
                 await exchange.fail(500)
         except RemoteProtocolError:  # of the body: it closes the connection, answered or not
-            if exchange.status:
-                conn.core.mid_message = True
+            if conn.core.mid_message:
+                conn.abort("its answer was cut short")
+            conn.core.mid_message = exchange.status != 0
             raise
         except ConnectionEnded:
             exchange.tell()
@@ -313,6 +314,9 @@ async def serve(conn: Connection[Any], answer: Answer) -> None:
             await _give_up(exchange, error)
             raise
         exchange.tell()
+        if conn.core.mid_message:
+            conn.abort("its answer was begun and not ended")
+            return
         if not exchange.keep_alive or not (exchange.is_read or await exchange.drop_rest()):
             return
 
