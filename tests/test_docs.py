@@ -20,6 +20,7 @@ import pytest
 
 from jackfield import Limits, endpoints
 from jackfield.cli.main import jackfield
+from jackfield.fetching import urls
 from jackfield.service import find
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -122,7 +123,9 @@ def test_a_command_is_one_that_jackfield_takes(shown: Typed) -> None:
     assert command is not None
     made = command.make_context(words[0], words[1:], parent=group)
     for word in words:
-        if re.match(r"[a-z+]+:(//|@)", word):
+        if re.match(r"https?://", word):
+            urls.parse(word)
+        elif re.match(r"[a-z+]+:(//|@)", word):
             endpoints.parse(word)
     service = made.params.get("service", "")
     if service and ":" not in service:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from jackfield.client import connect
     from jackfield.endpoints import Endpoint
     from jackfield.events import Events
+    from jackfield.fetching.fetch import fetch
     from jackfield.limits import Limits
     from jackfield.models.names import ModelName
     from jackfield.net.connection import Connection
@@ -32,6 +33,7 @@ __all__ = [
     "Service",
     "__version__",
     "connect",
+    "fetch",
     "framing",
     "serve",
 ]
@@ -47,6 +49,7 @@ _HOMES = {
     "Server": "jackfield.server",
     "Service": "jackfield.service",
     "connect": "jackfield.client",
+    "fetch": "jackfield.fetching.fetch",
     "serve": "jackfield.serving",
 }
 """Where each name lives: loaded when first used, so that importing the package costs nothing."""

@@ -35,7 +35,7 @@ _WINDOW = 8 * 1024 * 1024
 """Bytes of memory that zstd may ask for: RFC 9659, section 3."""
 
 _SLICE = 128
-"""Bytes given to zstd at once: they hold at most 32 blocks, so 4 MiB come out (RFC 8878, 3.1.1.2)."""
+"""Bytes given to zstd at once: at most 32 blocks, which are 4 MiB (RFC 8878, section 3.1.1.2)."""
 
 _BROTLI = re.compile(r"1\.(?:[2-9]|[1-9][0-9])|[2-9]|[1-9][0-9]")
 """The versions that can stop at a bound; in others a bomb goes off."""

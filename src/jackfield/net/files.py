@@ -50,6 +50,11 @@ def lines_of(path: str, longest: int) -> Iterator[bytes]:
         raise ConfigurationError(f"{path}: {error.strerror or error} ({code(error)})") from error
 
 
+def is_file(path: str) -> bool:
+    """Whether there is a file with this name. Raises nothing."""
+    return os.path.isfile(path)  # noqa: PTH113  that raises for a path too long
+
+
 def count_in(path: str) -> int:
     """Say how many names a folder has. Raises ConfigurationError naming it."""
     try:
@@ -136,13 +141,13 @@ def replace(path: str, data: bytes, mode: int) -> None:
             with contextlib.suppress(OSError):
                 os.unlink(new)  # noqa: PTH108  likewise
             raise
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
     except OSError as error:
         raise ConfigurationError(f"{path}: {error.strerror or error} ({code(error)})") from error
 
 
-def _sync_folder(folder: Path) -> None:
-    """Have the names in a folder on the disk, where a folder can be opened."""
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk, where a folder can be opened. Raises OSError."""
     if os.name == "posix":
         fd = os.open(folder, os.O_RDONLY)
         try:
