@@ -44,6 +44,7 @@ SECONDS = {
     "handshake",
     "first_message",
     "idle",
+    "ping",
     "message_time",
     "write_time",
     "session_idle",

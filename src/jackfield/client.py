@@ -21,7 +21,7 @@ from jackfield.net.connection import Connection
 from jackfield.net.crossing import BlockingConnection
 from jackfield.net.dialing import Attempt, OnAddresses, dial
 from jackfield.net.ioloop import IOLoop, current, new_event_loop
-from jackfield.net.opening import begin, make_connection
+from jackfield.net.opening import begin, make_connection, upgrade_of
 from jackfield.net.roles import Plan
 from jackfield.net.tls import client_context
 from jackfield.tls import authority
@@ -132,7 +132,8 @@ class Connector(Generic[M]):
             error = await asyncio.wait_for(ready, left)
         except TimeoutError:
             conn.abort()
-            msg = f"{endpoint}: no TLS handshake within {self._how.timeout:g} s"
+            which = "TLS" if conn.tls_layer is not None and conn.tls is None else "WebSocket"
+            msg = f"{endpoint}: no {which} handshake within {self._how.timeout:g} s"
             raise ConnectTimeout(msg) from None
         except asyncio.CancelledError:
             conn.abort()
@@ -144,16 +145,18 @@ class Connector(Generic[M]):
         return conn
 
     def _plan(self, io: IOLoop) -> Plan:
-        """Say how to speak. Raises ConfigurationError for a file that TLS cannot use."""
+        """Say how to speak. Raises ConfigurationError where a file or a package does not do."""
         endpoint, limits = self._endpoint, self._how.limits
+        upgrade = upgrade_of(endpoint, accepts=False)
         if not endpoint.transport.uses_tls:
-            return Plan(io, self._framing, limits)
+            return Plan(io, self._framing, limits, upgrade=upgrade)
         files = endpoint.options
         also = () if files.ca else authority.trusted()
         context = client_context(
             files.ca or "", files.cert or "", files.key or "", files.alpn or "", also
         )
-        return Plan(io, self._framing, limits, context, endpoint.host.partition("%")[0])
+        name = endpoint.host.partition("%")[0]
+        return Plan(io, self._framing, limits, context, name, upgrade=upgrade)
 
 
 @overload

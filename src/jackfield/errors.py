@@ -18,7 +18,8 @@ would catch. The second level tells who is to blame::
     │   ├── ConnectTimeout                TimeoutError
     │   ├── Unreachable
     │   ├── NameNotFound
-    │   └── TLSError                      the handshake failed
+    │   ├── TLSError                      the handshake failed
+    │   └── UpgradeError                  the server does not begin a WebSocket
     ├── ReceiveTimeout                    TimeoutError: no message came in time; none was lost
     ├── ConnectionEnded                   ConnectionError: the connection is over
     │   ├── EndOfStream                   EOFError: the peer has said all it had to say
@@ -105,6 +106,10 @@ class NameNotFound(ConnectError):
 
 class TLSError(ConnectError):
     """The TLS handshake failed; the text says why."""
+
+
+class UpgradeError(ConnectError):
+    """No WebSocket has begun: the text says what was answered, or why a server did not agree."""
 
 
 class ReceiveTimeout(JackfieldError, TimeoutError):

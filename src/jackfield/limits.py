@@ -38,13 +38,17 @@ class Limits:
     """Handler processes. Past it connections wait in the listen queue; about 3 MB each."""
 
     handshake: float = 10.0
-    """Seconds for the TLS handshake."""
+    """Seconds for the TLS handshake, and as many for WebSocket's."""
 
     first_message: float = 60.0
     """Seconds for the first message: people type it, programs are far below that."""
 
     idle: float = 600.0
     """Seconds without a byte either way while a message is waited for: people think."""
+
+    ping: float = 20.0
+    """Seconds of silence after which a WebSocket peer is pinged, and as many more for its answer:
+    those on the way may forget a silent connection after about a minute."""
 
     message_time: float = 30.0
     """Seconds in which a message that has begun is whole; `message_rate` gives long ones more."""

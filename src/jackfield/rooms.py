@@ -13,10 +13,10 @@ The rules this file owns:
 from __future__ import annotations
 
 import threading
+from collections.abc import Hashable
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from jackfield.errors import ConfigurationError
-from jackfield.framing.base import Framing
 from jackfield.net.connection import Connection
 
 M = TypeVar("M")
@@ -119,10 +119,10 @@ class Room(Generic[M]):
         """Encode a message for each member but one: all of it before any is sent."""
         with self._lock:
             members = [member for member in self._members if member is not out]
-        encoded: dict[tuple[Framing[Any], int], bytes] = {}
+        encoded: dict[Hashable, bytes] = {}
         deliveries = []
         for member in members:
-            kind = member.framing, member.largest
+            kind = member.encoding
             if kind not in encoded:
                 encoded[kind] = member.encode(message)
             deliveries.append((member, encoded[kind]))

@@ -51,7 +51,7 @@ from jackfield.net.details import is_address
 from jackfield.net.handing import Socket
 from jackfield.net.ioloop import IOLoop, current
 from jackfield.net.listening import Listener
-from jackfield.net.opening import begin, make_connection
+from jackfield.net.opening import begin, make_connection, upgrade_of
 from jackfield.net.packets import UNIT
 from jackfield.net.roles import Plan
 from jackfield.net.sessions import SessionConnection
@@ -189,7 +189,8 @@ class Server(Generic[M]):
     def _plan_for(self, endpoint: Endpoint, framing: Framing[M]) -> Plan:
         """Make what the connections of a stream's listener have in common; reads certificates."""
         context = context_for(endpoint) if endpoint.transport.uses_tls else None
-        return Plan(self._io, framing, self.limits, context, watched=self._watched)
+        up = upgrade_of(endpoint, accepts=True)
+        return Plan(self._io, framing, self.limits, context, watched=self._watched, upgrade=up)
 
     def _listen_in_memory(self, endpoint: Endpoint) -> None:
         self._plans[endpoint] = self._plan_for(endpoint, self._framing)
@@ -233,14 +234,14 @@ class Server(Generic[M]):
             return
         conn = make_connection(plan, sock, endpoint, address, accepted=True)
         self._keep(conn, number)
-        if plan.context is None:
+        if plan.context is None and plan.upgrade is None:
             begin(plan, conn, _nothing)
             self._attend(conn)
         else:
             begin(plan, conn, lambda error: self._ready(conn, error))
 
     def _ready(self, conn: Connection[Any], error: JackfieldError | None) -> None:
-        """The TLS handshake is over, well or not."""
+        """The handshakes are over, well or not."""
         if error is None:
             self._attend(conn)
             return

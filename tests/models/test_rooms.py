@@ -360,6 +360,7 @@ class Core:
 
     framing = lines()
     largest = 1 << 62
+    encoding = framing, largest
 
     def __init__(self, *, ends_while_joining: bool = False) -> None:
         self.is_over = False

@@ -13,6 +13,7 @@ from jackfield.framing.lines import lines
 from jackfield.framing.names import parse
 from jackfield.framing.netstring import Netstring as netstring  # noqa: N813  lower case, as all
 from jackfield.framing.raw import Raw as raw  # noqa: N813  lower case, as all
+from jackfield.framing.text_or_binary import TextOrBinary as text_or_binary  # noqa: N813  as all
 
 __all__ = [
     "Framing",
@@ -26,4 +27,5 @@ __all__ = [
     "netstring",
     "parse",
     "raw",
+    "text_or_binary",
 ]

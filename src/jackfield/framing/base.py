@@ -17,7 +17,7 @@ The rules this file owns:
 from __future__ import annotations
 
 import contextlib
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar
 
 from jackfield.errors import (
     ConfigurationError,
@@ -61,6 +61,10 @@ class Framing(Generic[M]):
     rests: bool = False
     """Whether peers may be silent between messages for as long as they like, and be closed for it
     whenever it suits us: that is no fault then, and nobody is told of it."""
+
+    payload: Literal["binary", "text", "marked"] = "binary"
+    """What a unit is to a transport that tells text from bytes, as WebSocket does: text in UTF-8,
+    or marked as either by its first byte, 1 for text and 2 for bytes."""
 
     def __init__(self, max_message: int = DEFAULT_MAX_MESSAGE) -> None:
         if max_message < 1:

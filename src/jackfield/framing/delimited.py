@@ -23,7 +23,7 @@ from jackfield.framing.base import (
     sendable,
     too_long,
 )
-from jackfield.framing.text import decoded, encoded, known_encoding, refusal_in
+from jackfield.framing.text import UNICODE, decoded, encoded, known_encoding, refusal_in
 
 M = TypeVar("M")
 
@@ -105,6 +105,8 @@ class TextDelimited(_Delimited[str]):
     def __init__(self, delimiter: bytes, encoding: str, max_message: int) -> None:
         super().__init__(delimiter, max_message)
         self.encoding: Final = known_encoding(encoding)
+        if self.encoding in UNICODE and delimiter.isascii():
+            self.payload = "text"
 
     def cut_all(self, data: bytes) -> tuple[list[str], int]:
         parts, end = self._split(data)

@@ -43,6 +43,7 @@ class JSONLines(Framing[JSONValue]):
     """
 
     name = "json"
+    payload = "text"
     delimiter = b"\n"
 
     def cut(self, buffer: Buffer, start: int, searched: int) -> Cut | int:

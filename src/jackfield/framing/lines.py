@@ -29,7 +29,7 @@ from jackfield.framing.base import (
     too_long,
     too_long_to_send,
 )
-from jackfield.framing.text import FAITHFUL, decoded, encoded, known_encoding, refusal_in
+from jackfield.framing.text import FAITHFUL, UNICODE, decoded, encoded, known_encoding, refusal_in
 
 LF = 0x0A
 CR = 0x0D
@@ -58,6 +58,8 @@ class TextLines(Framing[str]):
         self.encoding: Final = _checked_encoding(encoding)
         self._ending: Final = _checked_ending(ending)
         self._line_end: Final = ending
+        if self.encoding in UNICODE:
+            self.payload = "text"
         self._at_once: Final = self.encoding in FAITHFUL
         # bytes, an LF among them, of lines that need no second look as to their length; and none
         # do without where the encoding may alter text

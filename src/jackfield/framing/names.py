@@ -9,6 +9,7 @@ A name, and after a colon what it needs, parts divided by commas::
     length:4                 length:2,little     length:4,itself    length:varint
     netstring
     json
+    text-or-binary
 
 A delimiter is written in hexadecimal, and is NUL if it is left out; with an encoding the
 messages are text. `itself` is for a length that counts its own bytes. `header` takes more than
@@ -29,6 +30,7 @@ from jackfield.framing.length_prefixed import length_prefixed
 from jackfield.framing.lines import lines
 from jackfield.framing.netstring import Netstring
 from jackfield.framing.raw import Raw
+from jackfield.framing.text_or_binary import TextOrBinary
 
 
 def parse(text: str) -> Framing[Any]:
@@ -98,5 +100,6 @@ _KNOWN: dict[str, tuple[Callable[..., Framing[Any]], str]] = {
     "length": (_length, "length:2,little"),
     "netstring": (Netstring, "netstring"),
     "json": (JSONLines, "json"),
+    "text-or-binary": (TextOrBinary, "text-or-binary"),
 }
 """What makes each framing from its parts, and one that is written right."""

@@ -21,6 +21,10 @@ them is looked at: Shift JIS, say, has one byte for the yen sign and the backsla
 """
 
 
+UNICODE = frozenset({"ascii", "utf-8"})
+"""Encodings whose bytes are UTF-8's."""
+
+
 def known_encoding(encoding: str) -> str:
     """Give the encoding's own name. Raises ConfigurationError for one unfit for messages."""
     try:

@@ -37,7 +37,7 @@ from jackfield.net.connection import Connection
 from jackfield.net.deadlines import Deadlines, end_late
 from jackfield.net.handing import Socket, take
 from jackfield.net.ioloop import current, new_event_loop
-from jackfield.net.opening import begin, make_connection
+from jackfield.net.opening import begin, make_connection, upgrade_of
 from jackfield.net.packets import UNIT, PacketConnection
 from jackfield.net.roles import Plan
 from jackfield.net.tap import tap_messages
@@ -107,7 +107,10 @@ class Child:
             events.subscribe(BytesReceived, self._tell_bytes)
             events.subscribe(BytesSent, self._tell_bytes)
         watched = events if loaded.watches else None
-        self._plan = Plan(io, loaded.framing, loaded.limits, context, watched=watched)
+        upgrade = upgrade_of(job.endpoint, accepts=True)
+        self._plan = Plan(
+            io, loaded.framing, loaded.limits, context, watched=watched, upgrade=upgrade
+        )
         self._conn = make_connection(self._plan, sock, job.endpoint, job.address, accepted=True)
         if job.largest and isinstance(self._conn, PacketConnection):
             self._conn.largest = job.largest
@@ -238,7 +241,7 @@ class Child:
             said = [framing.decode_unit(data)] if conn.keeps_boundaries else None
             for message in said or framing.decoder().feed(data):
                 self._tell(MessageSent(conn.number, str(conn.peer), message))
-        room.deliver(conn, data)
+        room.deliver(conn, conn.framed(data))
 
     def over(self) -> None:
         """The parent has closed its end: it has all it wanted, or it is gone."""

@@ -123,7 +123,7 @@ def settle(conn: Connection[Any], error: BaseException | None, events: Events) -
         lines = "".join(traceback.format_exception(error))
         conn.reason = conn.reason or f"its handler failed: {text}"
         events.emit(HandlerFailed(conn.number, str(conn.peer), text, lines))
-        conn.close_soon()
+        conn.close_failed()
 
 
 def shake_off(conn: Connection[Any], error: JackfieldError, events: Events) -> None:
@@ -132,7 +132,8 @@ def shake_off(conn: Connection[Any], error: JackfieldError, events: Events) -> N
     events.emit(Refused(conn.local, str(conn.peer), reason, _limit_of(error)))
     layer = conn.tls_layer
     if layer is not None and layer.is_foreign and isinstance(conn, StreamConnection):
-        conn.refuse_in_plain("you do not speak TLS, and this endpoint does; connect to tls://")
+        where = f"{conn.transport}://"
+        conn.refuse_in_plain(f"you do not speak TLS, and this endpoint does; connect to {where}")
     else:
         conn.reason = reason
         conn.close_soon()

@@ -20,7 +20,7 @@ import sys
 import threading
 import time
 from asyncio import Future
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Hashable, Iterable
 from types import TracebackType
 from typing import Any, BinaryIO, Self, TypeVar
 
@@ -341,7 +341,43 @@ class Connection(Receiving[M]):
         """The TLS in between; None without."""
         return None
 
+    # WebSocket
+
+    @property
+    def has_pings(self) -> bool:
+        """Whether its peer can be asked whether it is there, by `ping()`."""
+        return False
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether an answer would be read now."""
+        return True
+
+    def ping(self) -> None:
+        """Ask the peer whether it is there, where the protocol has such a question."""
+
+    @property
+    def moved(self) -> int:
+        """What has come and gone so far, in bytes or messages: another number for more."""
+        return self.bytes_received + self.bytes_sent
+
+    @property
+    def encoding(self) -> Hashable:
+        """What `encode()` depends on: connections for which it is equal encode alike."""
+        return self._framing, self.largest
+
+    def framed(self, data: bytes) -> bytes:
+        """Give what `encode()` gives of a message, of that message encoded elsewhere.
+
+        data: as the framing encodes it, for a unit where the transport keeps boundaries.
+        """
+        return data
+
     # Closing
+
+    def close_failed(self) -> None:
+        """Close since this side has failed, and say so where the protocol has a word for it."""
+        self.close_soon()
 
     def refuse(self, reason: str, limit: str = "") -> None:
         """Tell the peer why, where the framing can carry it, and close.
@@ -349,11 +385,14 @@ class Connection(Receiving[M]):
         limit: the field of `Limits` that it has passed, if that is why.
         """
         self.reason = self.reason or reason
-        framing = self._framing
-        data = framing.refusal_past(limit, reason) if limit else framing.refusal(reason)
+        data = self._refusal(reason, limit)
         if data and self.over is None and not self.mid_message:
             self._append([data])
         self.close_soon()
+
+    def _refusal(self, reason: str, limit: str) -> bytes:
+        framing = self._framing
+        return framing.refusal_past(limit, reason) if limit else framing.refusal(reason)
 
     async def close(self) -> None:
         """Send what waits, end the connection and free its descriptor.

@@ -11,7 +11,9 @@ The rules this file owns:
    silence, neither holds, and keep-alive finds those that are gone (`net/options.py`).
 4. Dripping: a message, or a stream read by `receive_chunk()`, may take `Limits.message_time`
    seconds, and more for as long as it comes at `Limits.message_rate` bytes a second.
-5. Taking nothing: `Limits.write_time` seconds after the system last took a byte for a peer, its
+5. Answering nothing: a peer that WebSocket's pings reach is sent one after `Limits.ping` seconds
+   without a byte from it, and is lost when as many more pass. Its pings move no other deadline.
+6. Taking nothing: `Limits.write_time` seconds after the system last took a byte for a peer, its
    connection is cut.
 """
 
@@ -41,15 +43,21 @@ class _Seen:
         "arriving",
         "began",
         "from_byte",
+        "heard",
+        "heard_at",
         "messages",
         "moved",
         "moved_at",
+        "pinged_at",
         "sent",
         "sent_at",
     )
 
     def __init__(self, now: float) -> None:
         self.began = self.moved_at = self.sent_at = now
+        self.heard_at = now
+        self.heard = 0  # bytes from the peer
+        self.pinged_at = 0.0  # since then it was asked whether it is there; 0: it was not
         self.moved = self.sent = 0  # bytes either way, and sent
         self.arriving = 0.0  # seconds for which the rest of a message was waited for; 0: of none
         self.messages = self.from_byte = 0  # received before that one, which may come in pieces
@@ -91,7 +99,11 @@ class Deadlines:
         self._timer = None
         now = self._loop.time()
         for conn, seen in list(self._watched.items()):
-            passed = self._not_taken(conn, seen, now) or self._not_come(conn, seen, now)
+            passed = (
+                self._not_taken(conn, seen, now)
+                or (self._not_answered(conn, seen, now) if conn.has_pings else None)
+                or self._not_come(conn, seen, now)
+            )
             if passed is not None:
                 del self._watched[conn]
                 self._late(conn, passed)
@@ -111,10 +123,23 @@ class Deadlines:
             return Passed("write_time", f"it took nothing for {self._limits.write_time:g} s")
         return None
 
+    def _not_answered(self, conn: Connection[Any], seen: _Seen, now: float) -> Passed | None:
+        """See whether a peer is there, and ask it when that is not known."""
+        limit = self._limits.ping
+        if conn.bytes_received != seen.heard or conn.is_blocked or not conn.is_reading:
+            seen.heard, seen.heard_at, seen.pinged_at = conn.bytes_received, now, 0.0
+        elif not seen.pinged_at:
+            if now - seen.heard_at >= limit:
+                seen.pinged_at = now
+                conn.ping()
+        elif now - seen.pinged_at >= limit:
+            return Passed("ping", f"it did not answer a ping within {limit:g} s")
+        return None
+
     def _not_come(self, conn: Connection[Any], seen: _Seen, now: float) -> Passed | None:
         """See whether what is waited for comes."""
         limits = self._limits
-        moved = conn.bytes_received + conn.bytes_sent
+        moved = conn.moved
         if moved != seen.moved or not conn.is_awaited:
             seen.moved, seen.moved_at = moved, now
         if not conn.is_awaited:

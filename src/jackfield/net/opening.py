@@ -11,7 +11,7 @@ from jackfield.endpoints import Endpoint
 from jackfield.errors import JackfieldError
 from jackfield.net.connection import Connection
 from jackfield.net.packets import PacketConnection
-from jackfield.net.roles import Plan
+from jackfield.net.roles import Plan, Upgrade
 from jackfield.net.stream import StreamConnection
 from jackfield.net.tls import TLSLayer
 from jackfield.net.watching import WatchedTLS, Watcher
@@ -28,11 +28,28 @@ def make_connection(
     """
     transport = endpoint.transport
     own = endpoint if accepted else None
-    if endpoint.keeps_boundaries:
+    if endpoint.keeps_boundaries and plan.upgrade is None:
         return PacketConnection(plan, sock, transport, address, own)
     if transport.uses_tcp and endpoint.options.nodelay is not False:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return StreamConnection(plan, sock, transport, address, own, lingers=accepted)
+    conn: StreamConnection[Any]
+    conn = StreamConnection(plan, sock, transport, address, own, lingers=accepted)
+    if plan.upgrade is not None:
+        conn.expect_upgrade(plan.upgrade.http)
+    return conn
+
+
+def upgrade_of(endpoint: Endpoint, *, accepts: bool) -> Upgrade | None:
+    """Give what begins the connections of an endpoint, accepted ones or not, after TCP and TLS.
+
+    Raises ConfigurationError without the packages of the extra `web` where they are needed.
+    """
+    if not endpoint.is_websocket:
+        return None
+    # packages of an extra, and slow to load
+    from jackfield.net.upgrading import ClientUpgrade, ServerUpgrade  # noqa: PLC0415
+
+    return ServerUpgrade(endpoint) if accepts else ClientUpgrade(endpoint)
 
 
 def begin(plan: Plan, conn: Connection[Any], ready: Ready) -> None:
@@ -40,6 +57,16 @@ def begin(plan: Plan, conn: Connection[Any], ready: Ready) -> None:
 
     By then the connection has its number, by which it is told of where its bytes are watched.
     """
+    upgrade = plan.upgrade
+    if upgrade is not None:
+        opened = ready
+
+        def ready(error: JackfieldError | None) -> None:
+            if error is None:
+                upgrade.begin(conn, opened)
+            else:
+                opened(error)
+
     watcher = None if plan.watched is None else Watcher(conn, plan.watched)
     if isinstance(conn, StreamConnection):
         if plan.context is not None:

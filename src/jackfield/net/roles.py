@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from jackfield.errors import JackfieldError
 from jackfield.events import Events
 from jackfield.framing.base import Framing
 from jackfield.limits import Limits
@@ -20,6 +22,7 @@ class Plan:
     amplifies: whether a datagram may be answered by more than it brought, wherever it came from.
     server_hostname: whose certificate to expect; None on a server's side.
     watched: whom to tell of all bytes; None where nobody wants to know.
+    upgrade: what begins WebSocket, once TCP and TLS are there; None where there is none.
     """
 
     io: IOLoop
@@ -29,6 +32,18 @@ class Plan:
     server_hostname: str | None = None
     amplifies: bool = True
     watched: Events | None = None
+    upgrade: Upgrade | None = None
+
+
+class Upgrade(Protocol):
+    """What begins another protocol by HTTP, before there are messages."""
+
+    @property
+    def http(self) -> Framing[Any]:
+        """What is spoken until then."""
+
+    def begin(self, conn: Any, ready: Callable[[JackfieldError | None], None], /) -> None:
+        """Begin; `ready(error)` is called once, when messages can be exchanged or cannot."""
 
 
 class Waiter(Protocol):

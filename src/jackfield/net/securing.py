@@ -185,7 +185,7 @@ class SecuredStream(WritingStream[M]):
         """Close a connection whose peer has begun without TLS; tell it why as it speaks."""
         self.reason = self.reason or reason
         self._tls = None
-        self._write(self._framing.refusal(reason) or f"error: {reason}\n".encode())
+        self._write(self._refusal(reason, "") or f"error: {reason}\n".encode())
         self.close_soon()
 
     def _within(self, seconds: float, call: Callable[[], None]) -> None:

@@ -30,14 +30,11 @@ from jackfield.net import details
 from jackfield.net.connection import CHUNK, CLOSED
 from jackfield.net.oserrors import lost
 from jackfield.net.roles import Plan
-from jackfield.net.securing import SecuredStream
 from jackfield.net.tls import is_hello
 from jackfield.net.watching import WatchedSocket, Watcher
+from jackfield.net.websocket import READ, WebSocketStream
 
 M = TypeVar("M")
-
-READ = 64 * 1024
-"""Bytes read at once at the most."""
 
 SLICE = 1024
 """Bytes decoded in one turn of the loop, unless one message needs more. With 4096, a flood of
@@ -54,13 +51,11 @@ LONG_ONES = 16
 """Messages longer than that which are decoded in one turn."""
 
 
-class StreamConnection(SecuredStream[M]):
-    """A connection over TCP, TLS, a UNIX stream or an in-memory pair."""
+class StreamConnection(WebSocketStream[M]):
+    """A connection over TCP, TLS, WebSocket, a UNIX stream or an in-memory pair."""
 
     __slots__ = (
         "_chunking",
-        "_decoder",
-        "_lingered",
         "_lingers",
         "_reading",
         "_turning",
@@ -77,18 +72,20 @@ class StreamConnection(SecuredStream[M]):
         lingers: bool = True,
     ) -> None:
         super().__init__(plan, sock, transport, address, own)
-        self._decoder: Decoder[M] = plan.framing.decoder()
         self._turning = False  # _turn() is on its way
         self._chunking = False  # a receive_chunk() waits: input is not to be decoded
         self._reading = False
         self._lingers = lingers
-        self._lingered = 0
 
     def watch_bytes(self, watcher: Watcher) -> None:
         """Tell of all bytes from now on. Before `open()`, and not where TLS is to be watched."""
         self._sock = cast("socket", WatchedSocket(self._sock, watcher))
 
     # Reading
+
+    @property
+    def is_reading(self) -> bool:
+        return self._reading
 
     def _start_reading(self) -> None:
         if not self._reading and not self._eof and not self._torn:
@@ -257,7 +254,9 @@ class StreamConnection(SecuredStream[M]):
 
     def _attend(self) -> None:
         """The decoder has found an error, or holds bytes that can be dropped once used."""
-        if self._decoder.error is not None:
+        if self._ws is not None:
+            self._attend_messages(self._ws)
+        elif self._decoder.error is not None:
             self._stop_reading()
             self._end_input(self._error)
         elif self.inbox:
@@ -282,7 +281,7 @@ class StreamConnection(SecuredStream[M]):
     def end_of_input(self) -> Exception:
         if self._error is None:
             self._decoder.finish()
-        return self._decoder.error or super().end_of_input()
+        return self._decoder.error or self._lost_midway() or super().end_of_input()
 
     def end_input(self) -> None:
         if self._on_ready is not None:
@@ -302,7 +301,13 @@ class StreamConnection(SecuredStream[M]):
         self._held = True  # the next receive() goes on with the bytes at hand
 
     def _switched(self) -> None:
+        if self._ws is not None:
+            self._switch_messages(self._ws)
+            return
+        if self._http is not None:  # there are no messages yet
+            return
         self._uncut()
+        self._carrier = self._framing
         self._encode = self._framing.encode
         if self._waiter is not None:  # which has come already
             self._release()
@@ -320,6 +325,7 @@ class StreamConnection(SecuredStream[M]):
         return self._chunking
 
     async def receive_chunk(self, max_bytes: int = CHUNK) -> bytes:
+        self._only_streams("receive_chunk()")
         self.check_turn()
         self._uncut()
         while not self._backlog:
@@ -343,6 +349,7 @@ class StreamConnection(SecuredStream[M]):
     def close_soon(self) -> None:
         if self._closing:
             return
+        self._part()
         self._closing = True
         lost_already = isinstance(self.over, PeerLost)
         if self.over is None:
@@ -362,17 +369,25 @@ class StreamConnection(SecuredStream[M]):
 
     def _end_closing(self) -> None:
         """All is written: say so, and wait until the peer has it."""
+        if self._awaits_close():
+            return
+        if self._awaits_end:
+            self._linger()
+            return
         if not self._fin or self._tls is not None:
             self._end_output()
             if self._blocked or self._torn:
                 return
         if self._lingers and not self._fin:
-            self._within(self.limits.linger_time, self._teardown)
-            self.io_loop.watch_read(self._sock, self._on_linger)
+            self._linger()
             return
         while not self._fin and self._drop_input():
             pass
         self._teardown()
+
+    def _linger(self) -> None:
+        self._within(self.limits.linger_time, self._teardown)
+        self.io_loop.watch_read(self._sock, self._on_linger)
 
     def _on_linger(self) -> None:
         self._drop_input()

@@ -25,6 +25,7 @@ class Tapped(Framing[M]):
         super().__init__(inner.max_message)
         self.name = inner.name
         self.delimiter = inner.delimiter
+        self.payload = inner.payload
         self.rests = inner.rests
         self._inner = inner
         self._received = received

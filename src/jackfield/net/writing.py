@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, TypeVar
 
 from jackfield.endpoints import Endpoint, Transport
 from jackfield.errors import ConnectionClosed, ConnectionEnded
+from jackfield.framing.base import Framing
 from jackfield.net.connection import Connection
 from jackfield.net.ioloop import DONE
 from jackfield.net.oserrors import lost
@@ -42,6 +43,7 @@ class WritingStream(Connection[M]):
     """A stream, as far as its sending half goes."""
 
     __slots__ = (
+        "_carrier",
         "_closing",
         "_eof_wanted",
         "_filing",
@@ -50,9 +52,8 @@ class WritingStream(Connection[M]):
         "_pending",
         "_sock",
         "_tls",
+        "keeps_boundaries",
     )
-
-    keeps_boundaries = False
 
     def __init__(
         self,
@@ -63,6 +64,8 @@ class WritingStream(Connection[M]):
         own: Endpoint | None,
     ) -> None:
         super().__init__(plan, transport, address, own)
+        self.keeps_boundaries = False
+        self._carrier: Framing[Any] = plan.framing  # what makes bytes of messages
         self._sock = sock
         self._tls: TLSLayer | None = None
         self._joined: list[bytes] | None = None  # encoded replies to the messages at hand
@@ -103,7 +106,7 @@ class WritingStream(Connection[M]):
     def send_all(self, messages: list[M]) -> None:
         if self.over is not None:
             raise self.over.with_traceback(None)
-        data = self._framing.encode_all(messages)
+        data = self._carrier.encode_all(messages)
         self.messages_sent += len(messages)
         if self._out or self._blocked:
             self._put(data)
