@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC
 from email.utils import formatdate, parsedate_to_datetime
 
 LONGEST = 64
@@ -37,6 +38,9 @@ def read(text: str) -> int | None:
     if not text or len(text) > LONGEST:
         return None
     try:
-        return int(parsedate_to_datetime(text).timestamp())
+        found = parsedate_to_datetime(text)
+        if found.tzinfo is None:  # asctime's form names none
+            found = found.replace(tzinfo=UTC)
+        return int(found.timestamp())
     except (TypeError, ValueError, OverflowError):
         return None
