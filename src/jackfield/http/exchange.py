@@ -189,7 +189,7 @@ class Exchange:
                 self.conn.abort("the body came to less than was announced")
                 return
             if self._chunked:
-                await self.conn.send(chunked(b"") + b"\r\n")
+                await self.conn.send(chunked(b""))
         self.conn.core.mid_message = False
 
     async def send_file(self, file: BinaryIO, offset: int, count: int) -> None:
