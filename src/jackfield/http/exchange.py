@@ -18,9 +18,9 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from http import HTTPStatus
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from jackfield.errors import (
     ConnectionEnded,
@@ -29,6 +29,7 @@ from jackfield.errors import (
     RemoteProtocolError,
 )
 from jackfield.events import Events, RequestAnswered
+from jackfield.framing.base import Framing
 from jackfield.framing.http import (
     END,
     MAX_BODY,
@@ -51,6 +52,8 @@ PLAIN = "text/plain; charset=utf-8"
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _BODILESS = frozenset({204, 304})
+
+M = TypeVar("M")
 
 Answer = Callable[["Exchange"], Awaitable[None]]
 
@@ -227,6 +230,30 @@ class Exchange:
         if self.request.version == "1.0":
             return now_field() + b"Connection: keep-alive\r\n\r\n"
         return now_field() + b"\r\n"
+
+    async def upgrade(
+        self, framing: Framing[M], origins: Iterable[str] = ()
+    ) -> Connection[M] | None:
+        """Go on by WebSocket: give the connection, whose messages are those of `framing` now.
+
+        origins: of web pages that may connect besides those of the request's own host.
+        None where the request asks for no such thing, or comes from elsewhere: it is answered
+        then. What the handler does afterwards, it does on the connection.
+        """
+        # a package of an extra of its own, and slow to load
+        from jackfield.framing.upgrading import refusal_of  # noqa: PLC0415
+        from jackfield.net.upgrading import upgrade  # noqa: PLC0415
+
+        try:
+            conn: Connection[M] = await upgrade(self.conn, self.request, framing, origins=origins)
+        except HTTPError as error:
+            response = refusal_of(error)
+            self.keep_alive = False
+            self._note(response.status)
+            await self.conn.send(response)
+            return None
+        self.status = 101
+        return conn
 
     def _note(self, status: int) -> None:
         if self.status:
