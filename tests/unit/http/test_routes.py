@@ -6,10 +6,12 @@ import http.client
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 
 import pytest
 import websockets.sync.client
 from websockets.exceptions import ConnectionClosedOK, InvalidStatus
+from websockets.typing import Origin
 
 from jackfield.events import HandlerFailed, RequestAnswered
 from jackfield.framing import lines
@@ -94,10 +96,10 @@ def client(live: Live) -> http.client.HTTPConnection:
 
 
 def answer(
-    live: Live, method: str, path: str, body: object = None, **fields: str
+    live: Live, method: str, path: str, body: Any = None, **fields: str
 ) -> tuple[int, str, http.client.HTTPMessage]:
     with closing(client(live)) as conn:
-        conn.request(method, path, body, fields, encode_chunked=hasattr(body, "__next__"))  # type: ignore[arg-type]
+        conn.request(method, path, body, fields, encode_chunked=not isinstance(body, bytes))
         found = conn.getresponse()
         return found.status, found.read().decode(), found.headers
 
@@ -179,7 +181,7 @@ def test_a_request_can_become_a_websocket(live: Live) -> None:
 def test_a_websocket_from_elsewhere_or_none_at_all_is_refused(live: Live) -> None:
     url = f"ws://127.0.0.1:{live.endpoints[0].port}/shout"
     with pytest.raises(InvalidStatus) as refused:
-        websockets.sync.client.connect(url, origin="https://evil.example")  # type: ignore[arg-type]
+        websockets.sync.client.connect(url, origin=Origin("https://evil.example"))
     assert refused.value.response.status_code == 403
     status, _, headers = answer(live, "GET", "/shout")
     assert (status, headers["Upgrade"]) == (426, "websocket")
