@@ -140,6 +140,8 @@ def parse(text: str) -> URL:
         raise _wrong(text, f"the // after {scheme}: is missing")
     if path and not path.startswith("/"):
         raise _wrong(text, "the host is missing")
+    if "\\" in authority:  # which some programs take for a /, and so for another host
+        raise _wrong(text, "a \\ cannot stand in a host, nor before it")
     info, at_sign, place = authority.rpartition("@")
     host, port = _place(text, scheme, place)
     user, colon, password = info.partition(":")
