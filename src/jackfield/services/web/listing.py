@@ -28,16 +28,18 @@ a{color:var(--link);text-decoration:none}
 a:hover,a:focus-visible{text-decoration:underline}
 ul{list-style:none;margin:0;padding:0;border-top:1px solid var(--line)}
 li{border-bottom:1px solid var(--line)}
-li a{display:grid;grid-template-columns:1fr auto;gap:0 1rem;padding:.6rem .5rem}
+li a{display:grid;grid-template:"n n" "t s"/1fr auto;gap:0 1rem;align-items:baseline;
+margin:0 -.5rem;padding:.6rem .5rem}
 li a:hover{background:var(--hover);text-decoration:none}
-.n{overflow-wrap:anywhere;min-width:0}
+li a:hover .n,li a:focus-visible .n{text-decoration:underline}
+.n{grid-area:n;min-width:0;overflow-wrap:anywhere;unicode-bidi:isolate}
 .d .n{font-weight:600}
 .s,.t{color:var(--dim);font-size:.875rem;font-variant-numeric:tabular-nums;white-space:nowrap}
-.s{text-align:right}
-.t{grid-column:1}
+.s{grid-area:s;text-align:right}
+.t{grid-area:t}
 p{color:var(--dim);font-size:.875rem}
-@media(min-width:40rem){li a{grid-template-columns:1fr 6rem 9.5rem}
-.t{grid-column:auto;text-align:right}}
+@media(min-width:40rem){li a{grid-template:"n s t"/1fr 6rem 9rem}
+.t{text-align:right}}
 """
 
 _DIGEST = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
@@ -58,7 +60,7 @@ def page(names: list[bytes], entries: list[Entry], *, is_all: bool) -> str:
     names: how one gets to the folder. is_all: whether these are all of its entries.
     """
     shown = sorted(entries, key=lambda one: (not one.is_folder, one.name.casefold(), one.name))
-    title = "/" + "/".join(_text(os.fsdecode(name)) for name in names)
+    title = "".join(f"{_text(os.fsdecode(name))}/" for name in names) or "Files"
     rows = "".join(map(_row, shown))
     note = _note(shown, is_all=is_all)
     return (
@@ -75,7 +77,7 @@ def _text(name: str) -> str:
 
 
 def _crumbs(names: list[bytes]) -> str:
-    crumbs = ['<a href="/">Files</a>']
+    crumbs = ['<a href="/">Files</a>' if names else "Files"]
     for index, name in enumerate(names):
         text = _text(os.fsdecode(name))
         up = len(names) - 1 - index
