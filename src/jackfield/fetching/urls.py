@@ -37,7 +37,9 @@ _PARTS = re.compile(
 """RFC 3986, appendix B, where a scheme is one."""
 
 _PLACE = re.compile(r"(\[[^\[\]]*\]|[^\[\]:]*)(?::([0-9]{0,5}))?")
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udc7f\udd00-\udfff]")
+"""Those, and surrogates that stand for no byte."""
+
 _NO_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _PASSWORD = re.compile(r"(?:(?<=//)|^)[^/?#]*@")
 
@@ -200,13 +202,8 @@ def _target(path: str, query: str | None) -> str:
 
 
 def _encoded(text: str, safe: str) -> str:
-    data = text.encode("utf-8", "surrogateescape" if _is_escaped(text) else "replace")
+    data = text.encode("utf-8", "surrogateescape")
     return quote_from_bytes(_NO_PERCENT.sub(b"%25", data), safe)
-
-
-def _is_escaped(text: str) -> bool:
-    """Whether each surrogate in it stands for a byte, as of a file name or a field."""
-    return all("\udc80" <= char <= "\udcff" for char in text if "\ud800" <= char <= "\udfff")
 
 
 def _without_dots(path: str) -> str:
@@ -226,7 +223,8 @@ def _without_dots(path: str) -> str:
 
 
 def _decoded(text: str) -> str:
-    return unquote_to_bytes(text).decode("utf-8", "surrogateescape")
+    data = text.encode("utf-8", "surrogateescape")
+    return unquote_to_bytes(data).decode("utf-8", "surrogateescape")
 
 
 def _cut(text: str) -> str:
