@@ -9,6 +9,9 @@ from email.utils import formatdate, parsedate_to_datetime
 LONGEST = 64
 """Characters of a date that are looked at."""
 
+LATEST = 253402300799
+"""The last second of the year 9999; file systems know later ones."""
+
 _last = 0, "", b""
 
 
@@ -29,8 +32,8 @@ def now_field() -> bytes:
 
 
 def written(seconds: float) -> str:
-    """Write a time, in seconds since 1970, as Last-Modified has it."""
-    return formatdate(int(seconds), usegmt=True)
+    """Write a time, in seconds since 1970, as Last-Modified has it: from then to `LATEST`."""
+    return formatdate(int(min(max(seconds, 0), LATEST)), usegmt=True)
 
 
 def read(text: str) -> int | None:

@@ -48,6 +48,8 @@ def test_what_is_written_is_read() -> None:
     for seconds in (0.0, 784111777.9, 4102444800.0):
         assert dates.read(dates.written(seconds)) == int(seconds)
     assert dates.written(784111777) == "Sun, 06 Nov 1994 08:49:37 GMT"
+    assert dates.written(1e18) == "Fri, 31 Dec 9999 23:59:59 GMT"
+    assert dates.written(-1e18) == "Thu, 01 Jan 1970 00:00:00 GMT"
 
 
 def test_the_time_now_is_made_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import os
 from datetime import UTC, datetime
 from urllib.parse import quote
 
+from jackfield.http.dates import LATEST
 from jackfield.net.tree import Entry
 
 MOST = 10_000
@@ -94,7 +95,7 @@ def _up(names: list[bytes]) -> str:
 def _row(entry: Entry) -> str:
     address = "./" + quote(os.fsencode(entry.name), safe="") + ("/" if entry.is_folder else "")
     size = "" if entry.is_folder else human_size(entry.size)
-    when = datetime.fromtimestamp(entry.modified, UTC)
+    when = datetime.fromtimestamp(min(max(entry.modified, 0), LATEST), UTC)
     return (
         f'<li{" class=d" if entry.is_folder else ""}><a href="{address}">'
         f'<span class="n">{_text(entry.name)}{"/" if entry.is_folder else ""}</span>'
