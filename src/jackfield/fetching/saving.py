@@ -15,12 +15,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass
 from typing import Any
 
+from jackfield.client import in_background
 from jackfield.errors import ChecksumMismatch, ConfigurationError, FetchError
 from jackfield.fetching.fetch import fetch
+from jackfield.fetching.pool import Pool
 from jackfield.fetching.response import Response
 from jackfield.fetching.resuming import content_range, unsatisfied_total, validator
 from jackfield.fetching.urls import URL, parse
@@ -85,7 +87,21 @@ class Saved:
     """Bytes of it that were there before."""
 
 
-async def download(
+class Download:
+    """What `download()` gives: `await` it, or `get()` it from blocking code."""
+
+    def __init__(self, run: Callable[[], Coroutine[Any, Any, Saved]]) -> None:
+        self._run = run
+
+    def __await__(self) -> Generator[Any, None, Saved]:
+        return self._run().__await__()
+
+    def get(self) -> Saved:
+        """Do it; blocks until it is done."""
+        return in_background(self._run())
+
+
+def download(
     url: str | URL,
     path: str,
     *,
@@ -95,8 +111,10 @@ async def download(
     on_head: Callable[[Response], None] | None = None,
     on_note: Callable[[str], None] | None = None,
     **options: Any,
-) -> Saved:
+) -> Download:
     """Fetch a URL into a file.
+
+    ``await download(url, path)``, or ``download(url, path).get()`` in blocking code.
 
     resume: go on with what an earlier download has left.
     expected: what to compare the file with before it gets its name.
@@ -104,29 +122,36 @@ async def download(
     on_head: called with the response before its body is read. on_note: with what is worth telling.
     options: those of `fetch()`; `decode` is False unless given, and no `resume` goes with it.
 
-    Raises what `fetch()` does, HTTPStatusError for a status that is no success, ChecksumMismatch
-    (and the file is removed), and LocalError when it cannot be written. What has come by then is
-    left in `path` + `.part`, for `resume`.
+    Raises what `fetch()` does, HTTPStatusError for a status of 400 or above, ChecksumMismatch (and
+    the file is removed), and LocalError when it cannot be written. What has come by then is left
+    in `path` + `.part`, for `resume`.
     """
     options.setdefault("decode", False)
     if resume and options["decode"]:
         raise ConfigurationError("what is decoded cannot be gone on with; ask for it as it is")
     where = parse(url) if isinstance(url, str) else url
-    part = Part(path)
-    part.begin()
-    try:
-        one = _Download(
-            where,
-            part,
-            options,
-            expected=expected,
-            progress=progress,
-            on_head=on_head,
-            on_note=on_note,
-        )
-        return await one.run(resume=resume and part.is_plain)
-    finally:
-        part.leave()
+    fetch(where, **options)  # to have what cannot be asked refused at once
+
+    async def run() -> Saved:
+        part = Part(path)
+        part.begin()
+        own = Pool()
+        try:
+            one = _Download(
+                where,
+                part,
+                {"pool": own} | options,
+                expected=expected,
+                progress=progress,
+                on_head=on_head,
+                on_note=on_note,
+            )
+            return await one.run(resume=resume and part.is_plain)
+        finally:
+            part.leave()
+            await own.close()
+
+    return Download(run)
 
 
 class _Download:
