@@ -58,6 +58,8 @@ THIRD_PARTY = {
     "net": {"websockets"},
     "fetching": {"brotli", "zstandard"},
     "testing": {"pytest"},
+    "services": {"prompt_toolkit"},
+    "board": {"apsw", "segno", "zeroconf"},
     "cli": {"click"},
     "__main__": {"click"},
 }

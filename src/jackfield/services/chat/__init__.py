@@ -1,0 +1,122 @@
+"""chat: people in rooms, by lines, by WebSocket, by a terminal client; all in one conversation.
+
+A board keeps what is said, and knows its people. Alone, the chat lets anybody in under a name that
+nobody has at the moment, and remembers as long as it runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from jackfield.framing.json_lines import JSONLines
+from jackfield.framing.lines import lines
+from jackfield.limits import Limits
+from jackfield.net.connection import Connection
+from jackfield.service import Service
+from jackfield.services.chat import wire
+from jackfield.services.chat.clients import ClientSession
+from jackfield.services.chat.doors import Doors, OpenDoors
+from jackfield.services.chat.history import History, MemoryHistory, Message
+from jackfield.services.chat.hub import Hub, Person, RoomState, tell_here
+from jackfield.services.chat.outgoing import Form
+from jackfield.services.chat.typed import Forms, LineSession
+
+LIMITS = Limits(outbox=512 * 1024)
+
+LONGEST_LINE = 16 * 1024
+"""Bytes of a line: as many characters as a message has, four bytes each."""
+
+TICK = 0.5
+"""Seconds between two looks at who is to be told of what: who is here, what was missed."""
+
+
+class Chat:
+    """One chat, whatever way one comes to it. Of one event loop.
+
+    history: where messages are kept. doors: who may come in; made for the hub where it is open.
+    """
+
+    def __init__(self, history: History | None = None, doors: Doors | None = None) -> None:
+        self.hub = Hub(history or MemoryHistory())
+        self.doors = doors or OpenDoors(self.hub)
+        self.hub.on_here = self._note_here
+        self._form = Form(_encoded)
+        self._forms = Forms()
+        self._changed: dict[str, RoomState] = {}
+        self._sessions: dict[ClientSession | LineSession, None] = {}
+        self._opening: asyncio.Task[None] | None = None
+        self._ticking: asyncio.TimerHandle | None = None
+
+    async def open(self) -> None:
+        """Read what there is, once; whoever comes meanwhile waits."""
+        if self._opening is None:
+            self._opening = asyncio.get_running_loop().create_task(self.hub.open())
+        await asyncio.shield(self._opening)
+
+    async def by_lines(self, conn: Connection[bytes], person: Person | None = None) -> None:
+        """Serve a connection of lines, as bytes."""
+        await self._serve(LineSession(self.hub, self.doors, conn, self._forms, person))
+
+    async def by_client(self, conn: Connection[Any], person: Person | None = None) -> None:
+        """Serve a connection of JSON: of a page or a terminal client."""
+        await self._serve(ClientSession(self.hub, self.doors, conn, self._form, person))
+
+    async def _serve(self, session: ClientSession | LineSession) -> None:
+        await self.open()
+        self._sessions[session] = None
+        self._tick_soon()
+        try:
+            await session.run()
+        finally:
+            del self._sessions[session]
+
+    def _note_here(self, room: RoomState) -> None:
+        self._changed[room.name] = room
+        self._tick_soon()
+
+    def _tick_soon(self) -> None:
+        if self._ticking is None:
+            self._ticking = asyncio.get_running_loop().call_later(TICK, self._tick)
+
+    def _tick(self) -> None:
+        self._ticking = None
+        changed, self._changed = self._changed, {}
+        for room in changed.values():
+            tell_here(room)
+        for session in tuple(self._sessions):
+            session.tick()
+        if self._sessions:
+            self._tick_soon()
+
+
+def _encoded(message: Message, core: Connection[Any]) -> bytes:
+    return core.encode(wire.said(message))
+
+
+class _Alone:
+    """The handler of a chat that runs alone: pages come by WebSocket, and all others by lines."""
+
+    def __init__(self) -> None:
+        self._chat: Chat | None = None
+
+    def __reduce__(self) -> tuple[type[_Alone], tuple[()]]:
+        return _Alone, ()
+
+    async def __call__(self, conn: Connection[Any]) -> None:
+        if self._chat is None:
+            self._chat = Chat()
+        if conn.local.is_websocket:
+            await self._chat.by_client(conn.switch(JSONLines(wire.MOST_MESSAGE)))
+        else:
+            await self._chat.by_lines(conn)
+
+
+def make() -> Service[bytes]:
+    """Make the service, for anybody who connects.
+
+    Over `ws://` it speaks JSON with pages and terminal clients, over other streams lines with
+    people who type.
+    """
+    framing = lines(encoding=None, max_message=LONGEST_LINE)
+    return Service("chat", _Alone(), framing, LIMITS, joins_rooms=True, silent=True)

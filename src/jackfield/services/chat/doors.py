@@ -1,0 +1,43 @@
+"""Who may come in: what the chat needs somebody to know about people.
+
+`Doors` says what that is; `OpenDoors` lets anybody in under a name that nobody has at the moment.
+A board knows accounts and tokens.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from jackfield.services.chat import words
+from jackfield.services.chat.hub import Hub, Person
+from jackfield.services.chat.words import NotSaid, key_of
+
+
+class Doors(Protocol):
+    """Finds out who somebody is."""
+
+    question: str
+    """What to ask of somebody who types."""
+
+    async def who(self, name: str, token: str, source: str) -> Person:
+        """Give who this is, by a token or, where that is enough, by a name alone.
+
+        source: the address they come from, for which attempts are counted.
+        Raises NotSaid, with words for them, for who may not come in.
+        """
+
+
+class OpenDoors:
+    """Anybody may come in, under a name of their choice that nobody has now."""
+
+    question = "What is your name?"
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+
+    async def who(self, name: str, token: str, source: str) -> Person:
+        del token, source
+        chosen = words.name_of(name)
+        if any(True for _ in self._hub.sessions_of(key_of(chosen))):
+            raise NotSaid(f"{chosen} is here already; choose another name")
+        return Person(chosen)
