@@ -24,7 +24,7 @@ from tests.models import own
 MODELS: tuple[ModelName, ...] = ("asyncio", "threads", "processes", "inline")
 
 DATAGRAMS = ("udp", "unix+dgram")
-TRANSPORTS = ("tcp", "tls", "unix", "unix+seqpacket", "memory", *DATAGRAMS)
+TRANSPORTS = ("tcp", "tls", "ws", "wss", "unix", "unix+seqpacket", "memory", *DATAGRAMS)
 
 SERVICES: dict[str, Callable[[], Service[Any]]] = {
     "echo": lambda: find("echo"),
@@ -140,13 +140,13 @@ _TIME = re.compile(
 
 def endpoint_of(transport: str, folder: Path, certificates: Certificates) -> Endpoint:
     """Give an endpoint to serve at."""
-    if transport in {"tcp", "udp", "tls"}:
+    if transport in {"tcp", "udp", "tls", "ws", "wss"}:
         where = parse(f"{transport}://127.0.0.1:0")
     elif transport == "memory":
         where = parse(f"memory://{folder.name}")
     else:
         where = parse(f"{transport}://{folder}/s.sock")
-    if transport == "tls":
+    if where.transport.uses_tls:
         where = replace(where, options=Options(cert=certificates.cert, key=certificates.key))
     return where
 
@@ -216,7 +216,7 @@ async def run_cell(
     endpoint = endpoint_of(transport, folder, certificates)
     async with Server(made, endpoint, model=model) as server:
         where = replace(server.endpoints[0], options=Options())
-        if transport == "tls":
+        if where.transport.uses_tls:
             where = replace(where, options=Options(ca=certificates.ca))
 
         async def join(stack: AsyncExitStack) -> Connection[Any]:

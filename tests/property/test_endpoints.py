@@ -76,6 +76,7 @@ WEBSOCKET = {
         ["any", "null", "https://a.test", "http://[::1]:8000,https://b.test"]
     ),
     "deflate": flags,
+    "query": st.from_regex(r"[a-z0-9=/?+,@]{1,20}", fullmatch=True),
 }
 unix_places = st.builds(
     "{}{}".format,

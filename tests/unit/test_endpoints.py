@@ -284,9 +284,9 @@ def test_resource_that_is_wrong() -> None:
 TAKES = {
     "tcp://127.0.0.1:9999": "backlog, nodelay, keepalive, rcvbuf, sndbuf",
     "tls://127.0.0.1:9999": "backlog, nodelay, keepalive, rcvbuf, sndbuf, cert, key, ca, alpn",
-    "ws://127.0.0.1:9999": "backlog, nodelay, keepalive, rcvbuf, sndbuf, origin, deflate",
+    "ws://127.0.0.1:9999": "backlog, nodelay, keepalive, rcvbuf, sndbuf, query, origin, deflate",
     "wss://127.0.0.1:9999": "backlog, nodelay, keepalive, rcvbuf, sndbuf, cert, key, ca, alpn, "
-    "origin, deflate",
+    "query, origin, deflate",
     "udp://127.0.0.1:9999": "rcvbuf, sndbuf, broadcast, group, interface, ttl",
     "unix:///run/x.sock": "backlog, sndbuf",
     "unix+dgram:///run/x.sock": "sndbuf",
@@ -308,6 +308,7 @@ CANONICAL = {
     "key": "key.pem",
     "ca": "ca.pem",
     "alpn": "h2,http/1.1",
+    "query": "room=1%26as=ann",
     "origin": "https://a.example",
     "deflate": "on",
 }
@@ -408,6 +409,7 @@ TIME = "off or whole seconds from 1 to 32767, such as 30, 30s, 2000ms or 2m"
             ["", "a.example", "https://A.example", "https://a.example/", "https://a:0", "any,null"],
             "any, or such as https://a.example with commas",
         ),
+        ("ws://a.test:1", "query", ["", "[a]", "ü", "50%"], "percent-encoded ASCII"),
         ("ws://a.test:1/chat", "deflate", ["", "yes"], "on or off"),
     ],
 )

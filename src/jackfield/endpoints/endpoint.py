@@ -81,6 +81,8 @@ class Options:
     """File with the certificates of the authorities we trust."""
     alpn: str | None = None
     """Application protocols to agree on one of, most wanted first, between commas; RFC 7301."""
+    query: str | None = None
+    """What a client asks for after the path and a question mark, percent-encoded as it is sent."""
     origin: str | None = None
     """Web pages that may connect besides those of the endpoint's own host and port: `any`, or
     their origins between commas; RFC 6455, section 10.2."""

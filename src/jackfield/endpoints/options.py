@@ -30,6 +30,7 @@ CARD = "an interface, 1 to 15 of A-Z a-z 0-9 . _ ~ -"
 _PROTOCOLS = re.compile(r"[!-+\--~]{1,255}(,[!-+\--~]{1,255}){0,15}")  # RFC 7301, section 3.1
 _SCALED = re.compile(r"([0-9]+)([A-Za-z]*)")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[1-9][0-9]{0,4})?")
+_QUERY = re.compile(r"([A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})+")
 _FLAGS = {"on": True, "off": False}
 
 
@@ -68,6 +69,11 @@ def _group(text: str) -> str | None:
 
 def _matching(text: str, pattern: re.Pattern[str]) -> str | None:
     return text if pattern.fullmatch(text) else None
+
+
+def _query(text: str) -> str | None:
+    """Read a query as it is sent: RFC 3986, section 3.4."""
+    return _matching(text, _QUERY)
 
 
 def _origins(text: str) -> str | None:
@@ -112,6 +118,7 @@ OPTIONS = {
         "h2,http/1.1",
         TLS,
     ),
+    "query": Option(_query, "percent-encoded ASCII", "room=1%26as=ann", WEBSOCKET),
     "origin": Option(
         _origins,
         "any, or such as https://a.example with commas",

@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import struct
-from typing import Any, Literal
+from typing import Literal
 
 from jackfield.errors import BadMessage, RemoteProtocolError
-
-apply_mask: Any
-"""XOR with a mask of four bytes (section 5.3); None where the extra is not installed."""
-try:
-    from websockets.speedups import apply_mask
-except ImportError:
-    try:  # where it was installed without its part in C
-        from websockets.utils import apply_mask
-    except ImportError:  # it is in an extra
-        apply_mask = None
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
@@ -45,22 +34,11 @@ MASKED = 0x80
 Side = Literal["server", "client"]
 
 
-def frame(side: Side, first: int, payload: bytes) -> bytes:
-    """Give the bytes of a frame that `side` sends.
+def head(first: int, masked: int, size: int) -> bytes:
+    """Give what comes before the mask of a frame, or its payload.
 
-    first: its first byte.
+    masked: `MASKED`, or 0.
     """
-    size = len(payload)
-    if side == "server":
-        if size < 126:
-            return bytes((first, size)) + payload
-        return _head(first, 0, size) + payload
-    mask = os.urandom(4)
-    masked: bytes = apply_mask(payload, mask)
-    return _head(first, MASKED, size) + mask + masked
-
-
-def _head(first: int, masked: int, size: int) -> bytes:
     if size < 126:
         return bytes((first, masked | size))
     if size < 0x10000:

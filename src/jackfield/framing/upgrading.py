@@ -134,6 +134,8 @@ class Offer:
         host = endpoint.host.partition("%")[0]
         host = f"[{host}]" if ":" in host else host
         uri = f"{endpoint.transport}://{host}:{endpoint.port}{endpoint.resource or '/'}"
+        if endpoint.options.query:
+            uri += f"?{endpoint.options.query}"
         factory = deflate.ClientPerMessageDeflateFactory(
             server_no_context_takeover=True,
             client_no_context_takeover=True,

@@ -17,6 +17,7 @@ The rules this file owns:
 
 from __future__ import annotations
 
+import os
 import zlib
 from codecs import getincrementaldecoder
 from collections.abc import Callable
@@ -46,11 +47,11 @@ from jackfield.framing.frames import (
     TEXT,
     TOO_BIG,
     Side,
-    apply_mask,
     close_payload,
-    frame,
+    head,
     read_close,
 )
+from jackfield.framing.masking import apply_mask
 
 M = TypeVar("M")
 
@@ -132,11 +133,21 @@ class WebSocket(Framing[M]):
             short = _deflated(unit, self.deflate)
             if len(short) < len(unit):
                 first, unit = first | COMPRESSED, short
-        return frame(self.side, first, unit)
+        return self._frame(first, unit)
+
+    def _frame(self, first: int, payload: bytes) -> bytes:
+        size = len(payload)
+        if self.side == "server":
+            if size < 126:
+                return bytes((first, size)) + payload
+            return head(first, 0, size) + payload
+        mask = os.urandom(4)
+        masked: bytes = apply_mask(payload, mask)
+        return head(first, MASKED, size) + mask + masked
 
     def control(self, opcode: int, payload: bytes = b"") -> bytes:
         """Give the bytes of a control frame, whose payload may have 125."""
-        return frame(self.side, FIN | opcode, payload)
+        return self._frame(FIN | opcode, payload)
 
     def close(self, code: int, reason: str = "") -> bytes:
         """Give the bytes of a Close frame, with as much of the reason as fits."""
@@ -247,13 +258,13 @@ class WebSocketDecoder(Decoder[M]):
         """Decode frame after frame; returns where the rest begins."""
         at, size = 0, len(data)
         masked, codecs = self._masked, self._codecs
-        head = 6 if masked else 2
+        before = 6 if masked else 2
         while size - at >= 2:
             # a short message in one frame, and nothing else under way: nearly all there are
             decode = codecs.get(data[at])
             length = data[at + 1] ^ masked
             if decode is not None and length < 126 and not self._first and length <= self._limit:
-                begin = at + head
+                begin = at + before
                 end = begin + length
                 if end > size:
                     self._wanted = end - at

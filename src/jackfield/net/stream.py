@@ -137,6 +137,8 @@ class StreamConnection(WebSocketStream[M]):
             self._input_ended(error)
             return
         if messages:
+            if self._decoder.attention:
+                self._attend_early()
             self._deliver(messages)
         if self._decoder.attention:
             self._attend()
@@ -198,6 +200,8 @@ class StreamConnection(WebSocketStream[M]):
             self._input_ended(error)
             return
         if messages:
+            if self._decoder.attention:
+                self._attend_early()
             self._deliver(messages)
         if self._decoder.attention:
             self._attend()

@@ -20,6 +20,7 @@ from jackfield.errors import (
 from jackfield.framing.base import Framing
 from jackfield.framing.http import HTTP, HTTPError, Request, Response
 from jackfield.framing.upgrading import Offer, Site, accept, check_installed, refusal_of, site_of
+from jackfield.framing.websocket import WebSocket
 from jackfield.net.crossing import BlockingConnection, BridgedConnection
 from jackfield.net.stream import StreamConnection
 
@@ -101,7 +102,7 @@ class _Accepting(_Upgrade):
             self._broken(error)
             return
         self.conn.send_head(response)
-        self.conn.begin_messages("server", deflate)
+        self.conn.begin_messages(WebSocket(self.conn.framing, "server", deflate=deflate))
         self._end(None)
 
     def _broken(self, error: RemoteProtocolError) -> None:
@@ -143,7 +144,7 @@ class _Asking(_Upgrade):
         except UpgradeError as error:
             self._end(error)
             return
-        self.conn.begin_messages("client", deflate)
+        self.conn.begin_messages(WebSocket(self.conn.framing, "client", deflate=deflate))
         self._end(None)
 
     def _broken(self, error: RemoteProtocolError) -> None:
@@ -175,7 +176,7 @@ async def upgrade(
 
     async def go_on() -> None:
         core.send_batch([core.framing.encode(response)])
-        core.begin_messages("server", bits, framing)
+        core.begin_messages(WebSocket(framing, "server", deflate=bits))
 
     if isinstance(conn, BridgedConnection | BlockingConnection):
         await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(go_on(), core.io.loop))

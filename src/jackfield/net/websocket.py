@@ -18,19 +18,19 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Hashable
 from socket import socket
-from typing import Any, BinaryIO, TypeVar, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
 from jackfield.endpoints import Endpoint, Transport
 from jackfield.errors import ConnectionClosed, PeerLost
 from jackfield.framing import frames
 from jackfield.framing.base import Decoder, Framing
-from jackfield.framing.frames import Side
-from jackfield.framing.websocket import WebSocket, WebSocketDecoder
 from jackfield.net.roles import Plan, Receiver
 from jackfield.net.securing import SecuredStream
 
+if TYPE_CHECKING:  # it takes a package of an extra, and some 25 ms
+    from jackfield.framing.websocket import WebSocket, WebSocketDecoder
+
 M = TypeVar("M")
-N = TypeVar("N")
 
 READ = 64 * 1024
 """Bytes read at once while the end is waited for."""
@@ -87,11 +87,8 @@ class WebSocketStream(SecuredStream[M]):
             self._deadline = None
         self._stop_reading()
 
-    def begin_messages(self, side: Side, deflate: int, framing: Framing[N] | None = None) -> None:
-        """Go on with WebSocket, from the first byte that HTTP has left.
-
-        deflate: as `WebSocket` has it. framing: in place of the one there is.
-        """
+    def begin_messages(self, wire: WebSocket[Any]) -> None:
+        """Go on with WebSocket, from the first byte that HTTP has left."""
         rest = self._decoder.rest(len(self.inbox))
         if self._http is not None:  # else a handler had messages before
             self._http = None
@@ -100,9 +97,9 @@ class WebSocketStream(SecuredStream[M]):
             if self._deadline is not None:
                 self._deadline.cancel()
                 self._deadline = None
-        if framing is not None:
-            self._framing = framing if self._tap is None else self._tap(framing)  # type: ignore[assignment]  # from here on it is of N
-        wire = WebSocket(self._framing, side, deflate=deflate)
+        if wire.inner is not self._framing:
+            self._framing = wire.inner if self._tap is None else self._tap(wire.inner)
+            wire = wire.around(self._framing)
         self._ws = self._decoder = wire.decoder()
         self._carrier, self._encode = wire, wire.encode
         self.keeps_boundaries = True
@@ -121,7 +118,8 @@ class WebSocketStream(SecuredStream[M]):
 
     @property
     def state(self) -> str:
-        return "shaking hands" if self._http is not None else super().state
+        opening = self._http is not None and self.over is None
+        return "shaking hands" if opening else super().state
 
     @property
     def encoding(self) -> Hashable:
@@ -157,6 +155,11 @@ class WebSocketStream(SecuredStream[M]):
     def _unblock(self) -> None:
         super()._unblock()
         if self._ws is not None and self._ws.attention and not self._closing:
+            self._answer_pings(self._ws)
+
+    def _attend_early(self) -> None:
+        """Answer pings before the messages that came with them: it may take long to use those."""
+        if self._ws is not None:
             self._answer_pings(self._ws)
 
     def _attend_messages(self, ws: WebSocketDecoder[M]) -> None:
