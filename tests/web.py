@@ -37,7 +37,7 @@ class Browser:
             self.conn = HTTPConnection(*where, timeout=PATIENCE)
 
     def ask(
-        self, target: str, method: str = "GET", *, body: bytes | None = None, **fields: str
+        self, target: str, method: str = "GET", body: bytes | None = None, /, **fields: str
     ) -> Reply:
         """Ask; a field's name is written with `_` for `-`."""
         named = {name.replace("_", "-"): value for name, value in fields.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import html
@@ -14,6 +15,9 @@ from jackfield.net.tree import Entry
 
 MOST = 10_000
 """Entries of a folder that are listed."""
+
+AT_ONCE = 200
+"""Rows that are written before others have a turn."""
 
 _STYLE = """
 :root{color-scheme:light dark;--ink:#1c2126;--dim:#5f6973;--line:#e4e7ea;--paper:#fff;
@@ -55,20 +59,25 @@ FIELDS = {
 """What is said of the page: nothing on it may run, and nobody may frame it."""
 
 
-def page(names: list[bytes], entries: list[Entry], *, is_all: bool) -> str:
-    """Write the page of a folder: folders first, then files, by name.
+async def page(names: list[bytes], entries: list[Entry], *, is_all: bool) -> str:
+    """Write the page of a folder: folders first, then files, by name. Gives others a turn.
 
     names: how one gets to the folder. is_all: whether these are all of its entries.
     """
     shown = sorted(entries, key=lambda one: (not one.is_folder, one.name.casefold(), one.name))
     title = "".join(f"{_text(os.fsdecode(name))}/" for name in names) or "Files"
-    rows = "".join(map(_row, shown))
+    rows = []
+    for entry in shown:
+        rows.append(_row(entry))
+        if not len(rows) % AT_ONCE:
+            await asyncio.sleep(0)
     note = _note(shown, is_all=is_all)
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<title>{title}</title><style>{_STYLE}</style>"
-        f"<main><h1>{_crumbs(names)}</h1><ul>{_up(names)}{rows}</ul><p>{note}</p></main></html>\n"
+        f"<main><h1>{_crumbs(names)}</h1><ul>{_up(names)}{''.join(rows)}</ul>"
+        f"<p>{note}</p></main></html>\n"
     )
 
 

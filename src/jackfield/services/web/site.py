@@ -186,7 +186,7 @@ class Visit:
             os.close(opened.fd)
         if not site.shown.hidden:
             entries = [entry for entry in entries if not entry.name.startswith(".")]
-        page = listing.page(names, entries, is_all=is_all)
+        page = await listing.page(names, entries, is_all=is_all)
         await exchange.respond(200, page, "text/html; charset=utf-8", listing.FIELDS)
 
     def _file(self, request: Request, names: list[bytes], opened: Opened) -> HeldFile:

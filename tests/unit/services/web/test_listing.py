@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import os
@@ -10,7 +11,8 @@ from urllib.parse import unquote_to_bytes
 import pytest
 
 from jackfield.net.tree import Entry
-from jackfield.services.web.listing import FIELDS, MOST, human_size, page
+from jackfield.services.web import listing
+from jackfield.services.web.listing import AT_ONCE, FIELDS, MOST, human_size
 
 
 class Links(HTMLParser):
@@ -36,6 +38,10 @@ class Links(HTMLParser):
         if self.open:
             address, text = self.links.pop()
             self.links.append((address, text + data))
+
+
+def page(names: list[bytes], entries: list[Entry], *, is_all: bool) -> str:
+    return asyncio.run(listing.page(names, entries, is_all=is_all))
 
 
 def file(name: str, size: int = 1) -> Entry:
@@ -92,6 +98,20 @@ def test_no_name_is_taken_for_anything_else(name: str) -> None:
 def test_folders_come_first_and_names_are_in_order() -> None:
     entries = [file("b"), file("A"), folder("z"), file("c"), folder("Y")]
     assert [text for _, text in links([], *entries)] == ["Y/", "z/", "A", "b", "c"]
+
+
+def test_others_have_a_turn_while_a_long_one_is_written() -> None:
+    async def turns() -> int:
+        entries = [file(f"{number}") for number in range(AT_ONCE * 3)]
+        written = asyncio.create_task(listing.page([], entries, is_all=True))
+        count = 0
+        while not written.done():
+            count += 1
+            await asyncio.sleep(0)
+        assert written.result().count("<li") == AT_ONCE * 3
+        return count
+
+    assert asyncio.run(turns()) >= 3
 
 
 def test_the_way_back() -> None:
