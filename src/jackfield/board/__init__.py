@@ -1,0 +1,1 @@
+"""The board: named services that share one store and one set of people, on one machine."""

@@ -1,0 +1,239 @@
+"""A board's configuration: a file of TOML, checked as a whole before anything of it is used.
+
+::
+
+    [board]
+    name = "The lab"
+
+    [services.chat]                          # the chat by lines, and the page: both are there
+    endpoints = ["tcp://127.0.0.1:7000"]     # without a word about them; `enabled = false`
+                                             # leaves one out
+    [services.page]
+    endpoints = ["tcp://127.0.0.1:7080"]
+
+    [services.clock]                         # any other service, by a name of one's own
+    service = "time"
+    endpoints = ["tcp://127.0.0.1:7013", "udp://127.0.0.1:7013"]
+    model = "threads"
+    options = { protocol = "daytime" }
+    limits = { connections = 20 }
+
+Raises ConfigurationError, with the file and the line at fault, for whatever cannot be used.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
+from typing import Any, cast
+
+from jackfield.endpoints import Endpoint, parse
+from jackfield.errors import ConfigurationError, EndpointError
+from jackfield.limits import DEFAULT, Limits
+from jackfield.models.names import MODELS, ModelName
+from jackfield.net import files
+
+MOST_BYTES = 1024 * 1024
+"""Bytes of a configuration file."""
+
+MOST_SERVICES = 100
+
+CHAT = "chat"
+PAGE = "page"
+
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
+_KEYS = frozenset({"service", "endpoints", "model", "options", "limits", "enabled"})
+_LIMITS = {field.name: field for field in fields(Limits)}
+
+_DEFAULT_PORTS = {CHAT: "tcp://127.0.0.1:7000", PAGE: "tcp://127.0.0.1:7080"}
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceConfig:
+    """One service of a board.
+
+    service: which one, as `jackfield serve` calls it; chat and page are the board's own.
+    limits: in place of the service's own, by name.
+    """
+
+    name: str
+    service: str
+    endpoints: tuple[Endpoint, ...]
+    model: ModelName = "asyncio"
+    options: tuple[tuple[str, Any], ...] = ()
+    limits: tuple[tuple[str, Any], ...] = ()
+
+    def limits_over(self, own: Limits) -> Limits:
+        """Give the limits, over those that the service has of its own."""
+        return replace(own, **dict(self.limits))
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What a board is to be. Equal ones make the same board."""
+
+    name: str = "Jackfield"
+    services: tuple[ServiceConfig, ...] = ()
+
+    def service(self, name: str) -> ServiceConfig | None:
+        """Give the service of a name."""
+        return next((one for one in self.services if one.name == name), None)
+
+
+def load(path: str | None) -> Config:
+    """Read a configuration file; without one, give the default."""
+    if path is None:
+        return read("", "the default configuration")
+    data = files.read(path, MOST_BYTES)
+    try:
+        return read(data.decode(), path)
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ConfigurationError(f"{path}, line {line}: this is no UTF-8") from None
+
+
+def read(text: str, path: str) -> Config:
+    """Read a configuration. path: what to call it in an error."""
+    try:
+        found = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        place = re.search(r"\(at line (\d+), column \d+\)", str(error))
+        line = place[1] if place else text.count("\n") + 1
+        what = str(error).partition(" (at")[0]
+        raise ConfigurationError(f"{path}, line {line}: {what}") from None
+    except RecursionError:
+        raise ConfigurationError(f"{path}: it is nested too deeply") from None
+    return _Reader(text, path).config(found)
+
+
+class _Reader:
+    """Checks what was read, and says where it stands."""
+
+    def __init__(self, text: str, path: str) -> None:
+        self._lines = text.splitlines()
+        self._path = path
+
+    def config(self, found: dict[str, Any]) -> Config:
+        """Make the whole of it."""
+        for key in found:
+            if key not in {"board", "services"}:
+                raise self._wrong((key,), f"{key!r} means nothing here; there are board, services")
+        board = self._table(found, "board")
+        for key in board:
+            if key != "name":
+                raise self._wrong(("board", key), f"a board has no {key!r}; it has a name")
+        name = board.get("name", "Jackfield")
+        if not isinstance(name, str) or not 0 < len(name) <= 64 or not name.isprintable():
+            raise self._wrong(("board", "name"), "a board's name is a text of 1 to 64 characters")
+        given = self._table(found, "services")
+        tables: dict[str, Any] = {CHAT: {}, PAGE: {}} | given
+        if len(tables) > MOST_SERVICES:
+            raise self._wrong(("services",), f"more than {MOST_SERVICES} services")
+        services = [self._service(key, tables[key]) for key in tables]
+        return Config(name, tuple(one for one in services if one is not None))
+
+    def _service(self, name: str, table: Any) -> ServiceConfig | None:
+        at = "services", name
+        if not _NAME.fullmatch(name):
+            what = "a service is called by lower-case letters, digits and hyphens, a letter first"
+            raise self._wrong(at, what)
+        if not isinstance(table, dict):
+            raise self._wrong(at, f"write [services.{name}] on a line of its own")
+        for key in table:
+            if key not in _KEYS:
+                close = get_close_matches(key, _KEYS, 1)
+                hint = f"; did you mean {close[0]}?" if close else ""
+                raise self._wrong((*at, key), f"a service has no {key!r}{hint}")
+        if table.get("enabled", True) is False:
+            return None
+        service = table.get("service", name)
+        if not isinstance(service, str):
+            raise self._wrong((*at, "service"), "service is a name, such as echo")
+        if name in _DEFAULT_PORTS and service != name:
+            raise self._wrong(
+                (*at, "service"), f"{name} is the board's own; call another otherwise"
+            )
+        model = table.get("model", "asyncio")
+        if model not in MODELS:
+            raise self._wrong((*at, "model"), f"a model is one of {', '.join(MODELS)}")
+        if name in _DEFAULT_PORTS and model != "asyncio":
+            raise self._wrong((*at, "model"), f"{name} runs under asyncio, which the board does")
+        return ServiceConfig(
+            name,
+            service,
+            self._endpoints(at, table),
+            cast("ModelName", model),
+            self._options(at, table),
+            self._limits(at, table),
+        )
+
+    def _endpoints(self, at: tuple[str, ...], table: dict[str, Any]) -> tuple[Endpoint, ...]:
+        at = (*at, "endpoints")
+        urls = table.get("endpoints")
+        if urls is None and at[1] in _DEFAULT_PORTS:
+            urls = [_DEFAULT_PORTS[at[1]]]
+        if not isinstance(urls, list) or not urls or not all(isinstance(url, str) for url in urls):
+            what = 'endpoints is a list of URLs: endpoints = ["tcp://127.0.0.1:7001"]'
+            raise self._wrong(at, what)
+        try:
+            return tuple(map(parse, urls))
+        except EndpointError as error:
+            raise self._wrong(at, str(error)) from None
+
+    def _options(self, at: tuple[str, ...], table: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
+        options = table.get("options", {})
+        if not isinstance(options, dict):
+            raise self._wrong((*at, "options"), "options is a table: options = { once = true }")
+        return tuple((key.replace("-", "_"), _frozen(value)) for key, value in options.items())
+
+    def _limits(self, at: tuple[str, ...], table: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
+        given = table.get("limits", {})
+        if not isinstance(given, dict):
+            raise self._wrong((*at, "limits"), "limits is a table: limits = { connections = 20 }")
+        found: list[tuple[str, Any]] = []
+        for key, value in given.items():
+            if key not in _LIMITS:
+                close = get_close_matches(key, _LIMITS, 1)
+                hint = f"; did you mean {close[0]}?" if close else ""
+                raise self._wrong((*at, "limits"), f"there is no limit {key!r}{hint}")
+            kind = type(getattr(DEFAULT, key))
+            fits = isinstance(value, int | float) and not isinstance(value, bool)
+            if kind is tuple:
+                fits = isinstance(value, list) and all(isinstance(one, str) for one in value)
+            if not fits:
+                raise self._wrong((*at, "limits"), f"the limit {key} cannot be {value!r}")
+            found.append((key, tuple(value) if kind is tuple else kind(value)))
+        try:
+            replace(DEFAULT, **dict(found))
+        except ConfigurationError as error:
+            raise self._wrong((*at, "limits"), str(error)) from None
+        return tuple(found)
+
+    def _table(self, found: Mapping[str, Any], key: str) -> dict[str, Any]:
+        table = found.get(key, {})
+        if not isinstance(table, dict):
+            raise self._wrong((key,), f"{key} is a table: write [{key}] on a line of its own")
+        return table
+
+    def _wrong(self, at: tuple[str, ...], what: str) -> ConfigurationError:
+        return ConfigurationError(f"{self._path}, line {self._line_of(at)}: {what}")
+
+    def _line_of(self, at: tuple[str, ...]) -> int:
+        """Say in which line something stands: as near as can be told from its names."""
+        line = 0
+        for depth in range(1, len(at) + 1):
+            header = r"\.".join(rf"[\"']?{re.escape(name)}[\"']?" for name in at[:depth])
+            last = re.escape(at[depth - 1])
+            pattern = re.compile(rf"\s*(\[+\s*{header}[\s.\]]|(\S+\.)?[\"']?{last}[\"']?\s*[=.])")
+            for number in range(line, len(self._lines)):
+                if pattern.match(self._lines[number]):
+                    line = number
+                    break
+        return line + 1
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
