@@ -232,11 +232,12 @@ class Exchange:
         return now_field() + b"\r\n"
 
     async def upgrade(
-        self, framing: Framing[M], origins: Iterable[str] = ()
+        self, framing: Framing[M], origins: Iterable[str] = (), *, silent: bool = False
     ) -> Connection[M] | None:
         """Go on by WebSocket: give the connection, whose messages are those of `framing` now.
 
         origins: of web pages that may connect besides those of the request's own host.
+        silent: whether the peer may listen in silence; pings stand in for the idle deadline.
         None where the request asks for no such thing, or comes from elsewhere: it is answered
         then. What the handler does afterwards, it does on the connection.
         """
@@ -253,6 +254,7 @@ class Exchange:
             await self.conn.send(response)
             return None
         self.status = 101
+        conn.core.may_be_silent = silent
         return conn
 
     def _note(self, status: int) -> None:

@@ -64,6 +64,8 @@ class Connection(Receiving[M]):
     events: of the server it belongs to; None for a client.
     mid_message: set by a handler while it sends a message piece by piece: a refusal would land
     in the middle of it, so the connection ends without one.
+    may_be_silent: set by a handler whose peer may listen in silence from here on, whatever its
+    service says of others: keep-alive or pings stand in for the deadlines of silence.
     """
 
     __slots__ = (
@@ -83,6 +85,7 @@ class Connection(Receiving[M]):
         "draining",
         "events",
         "limits",
+        "may_be_silent",
         "messages_sent",
         "mid_message",
         "number",
@@ -122,7 +125,7 @@ class Connection(Receiving[M]):
         self._keeper: Keeper | None = None
         self._tap: Callable[[Framing[Any]], Framing[Any]] | None = None
         self.reason = ""
-        self.draining = self.mid_message = False
+        self.draining = self.mid_message = self.may_be_silent = False
         self.events: Events | None = None
         self.number = 0
         self.since = 0.0

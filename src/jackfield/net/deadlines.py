@@ -144,10 +144,11 @@ class Deadlines:
             seen.moved, seen.moved_at = moved, now
         if not conn.is_awaited:
             return None
-        if conn.unfinished or (conn.awaits_chunk and not self._silent):
+        silent = self._silent or conn.may_be_silent
+        if conn.unfinished or (conn.awaits_chunk and not silent):
             return self._dripping(conn, seen, now)
         seen.arriving = 0.0
-        if self._silent:
+        if silent:
             return None
         if not conn.messages_received and now - seen.began > limits.first_message:
             return Passed("first_message", f"no message came within {limits.first_message:g} s")

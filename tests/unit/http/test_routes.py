@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import websockets.sync.client
-from websockets.exceptions import ConnectionClosedOK, InvalidStatus
+from websockets.exceptions import ConnectionClosed, ConnectionClosedOK, InvalidStatus
 from websockets.typing import Origin
 
 from jackfield.events import HandlerFailed, RequestAnswered
@@ -18,6 +18,7 @@ from jackfield.framing import lines
 from jackfield.framing.http import HTTP
 from jackfield.http.exchange import Exchange
 from jackfield.http.routes import Routes
+from jackfield.limits import Limits
 from jackfield.models.names import ModelName
 from jackfield.service import Service
 from tests.live import SEVERAL, Live, until
@@ -176,6 +177,29 @@ def test_a_request_can_become_a_websocket(live: Live) -> None:
         with pytest.raises(ConnectionClosedOK):
             conn.recv(20)
     until(lambda: any(event.status == 101 for event in live.of(RequestAnswered)))
+
+
+def test_a_websocket_may_be_silent_where_its_route_says_so() -> None:
+    async def quiet(exchange: Exchange) -> None:
+        conn = await exchange.upgrade(lines(), silent=True)
+        assert conn is not None
+        async for line in conn:
+            await conn.send(line)
+
+    routes = Routes()
+    routes.add("GET", "/quiet", quiet)
+    routes.add("GET", "/shout", shout)
+    service = Service("routes", routes, HTTP("server"), Limits(idle=0.2))
+    with Live(service, TCP) as live:
+        url = f"ws://127.0.0.1:{live.endpoints[0].port}"
+        with (
+            websockets.sync.client.connect(f"{url}/quiet", open_timeout=20) as silent,
+            websockets.sync.client.connect(f"{url}/shout", open_timeout=20) as other,
+        ):
+            with pytest.raises(ConnectionClosed):
+                other.recv(20)
+            silent.send("still here")
+            assert silent.recv(20) == "still here"
 
 
 def test_a_websocket_from_elsewhere_or_none_at_all_is_refused(live: Live) -> None:
