@@ -68,17 +68,17 @@ class ClientSession:
     async def run(self) -> None:
         """Serve the connection to its end."""
         conn = self._conn
-        if not await self._come():
-            return
         errors = 0
         try:
+            if not await self._come():
+                return
             async for message in conn:
                 errors = 0 if await self._do(message) else errors + 1
                 if errors >= MOST_ERRORS:
                     conn.core.reason = f"{MOST_ERRORS} errors in a row"
                     return
         finally:
-            self._hub.go(self)
+            self._hub.go(self)  # also when it was lost before it could be welcomed
 
     async def _come(self) -> bool:
         """Have the client say who it is; whether it may come in."""
@@ -151,6 +151,8 @@ class ClientSession:
             answer = {"is": "error", "do": asked.do[:40], "why": str(error)}
             if asked.do == "say":
                 answer["id"] = asked.fields.get("id")
+            if error.wait is not None:
+                answer["wait"] = error.wait
             await self._conn.send(answer | ask)
             return False
         await self._conn.send(answer | ask)

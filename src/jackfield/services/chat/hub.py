@@ -297,7 +297,8 @@ class Hub:
         allowed, seen = self._allowed.get(key, (float(BURST), now))
         allowed = min(float(BURST), allowed + (now - seen) * RATE)
         if allowed < 1:
-            raise NotSaid("not so fast: wait a moment, then say it again")
+            wait = (1 - allowed) / RATE
+            raise NotSaid("not so fast: wait a moment, then say it again", round(wait, 3))
         self._allowed[key] = allowed - 1, now
         if len(self._allowed) > 10_000:
             self._allowed = {

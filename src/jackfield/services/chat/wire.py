@@ -29,6 +29,7 @@ From the chat::
     {"is": "rooms", "rooms": [{"room": …, "topic": …, "count": …, "in": …}, …]}
     {"is": "kept", "room": …, "id": …, "number": …}    to a `say`: it is on disk
     {"is": "done", "room": …}            {"is": "error", "do": …, "why": …, "id": … of a `say`}
+        with `"wait": SECONDS` where it can be said again after these, as it is
     {"is": "missed"}                     what was said meanwhile is to be asked for by `page`
 
 ROOM is `{"room": …, "kind": …, "with": …, "topic": …, "last": …, "read": …, "mentions": …,

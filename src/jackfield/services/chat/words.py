@@ -48,7 +48,17 @@ TAKEN = frozenset({"all", "everyone", "here", "system", "jackfield", "board", "æ
 
 
 class NotSaid(JackfieldError):
-    """What somebody wanted to say or be called cannot be. The text tells them why."""
+    """What somebody wanted to say or be called cannot be. The text tells them why.
+
+    wait: seconds after which it can be said as it is; None where it never can.
+    """
+
+    def __init__(self, text: str, wait: float | None = None) -> None:
+        super().__init__(text)
+        self.wait = wait
+
+    def __reduce__(self) -> tuple[type[NotSaid], tuple[str, float | None]]:
+        return type(self), (str(self), self.wait)
 
 
 def name_of(text: str, what: str = "a name") -> str:
