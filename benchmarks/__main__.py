@@ -1,4 +1,4 @@
-"""Measure Jackfield beside others, on one machine, in about twenty minutes.
+"""Measure Jackfield beside others, on one machine, in about forty minutes.
 
     python -m benchmarks                     everything; writes docs/benchmarks.md and pictures
     python -m benchmarks --quick             a smoke run: does all of it still work?

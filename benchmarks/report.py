@@ -25,7 +25,8 @@ Numbers are medians over the rounds, with the smallest and the largest one in br
 is the median of the rounds' ratios, which a machine that speeds up or slows down in between
 hardly changes. Other machines give other numbers, and about the same ratios.
 
-The load is {load}. It compares every byte that comes back with what it sent."""
+Where a section names no other, the load is {load}. It compares every byte that comes
+back with what it sent."""
 
 
 @dataclass(frozen=True, slots=True)
