@@ -443,3 +443,39 @@ def test_ctrl_c_ends_a_blocking_connect(silent: Endpoint) -> None:
         running.send_signal(signal.SIGINT)
         assert "interrupted\n" in running.stdout.readlines()
         assert running.wait(PATIENCE) == 0
+
+
+# What a name stands for, and who vouches for a server
+
+
+def test_all_addresses_of_a_name_are_told_before_any_is_tried(live: Live) -> None:
+    told: list[object] = []
+    port = live.endpoints[0].port
+
+    def addresses(found: list[Endpoint], seconds: float) -> None:
+        told.append([at.address for at in found])
+        assert 0 <= seconds < PATIENCE
+
+    with connect(
+        f"tcp://localhost:{port}",
+        on_addresses=addresses,
+        on_attempt=lambda attempt: told.append(attempt.outcome),
+    ):
+        pass
+    assert isinstance(told[0], list)
+    assert f"127.0.0.1:{port}" in told[0]
+    assert told[-1] == "connected"
+
+
+def test_the_certificates_of_a_server_are_told(certificates: Certificates) -> None:
+    with (
+        Live(handlers.native, certificates.url()) as live,
+        connect(f"tls://127.0.0.1:{live.endpoints[0].port}?ca={certificates.ca}") as conn,
+    ):
+        layer = conn.core.tls_layer
+        assert layer is not None
+        own, authority = layer.chain()
+    assert own.names == ("127.0.0.1", "localhost", "::1")
+    assert own.issuer == authority.subject == authority.issuer
+    assert own.expires == 32503680000.0
+    assert authority.names == ()

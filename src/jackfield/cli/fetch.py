@@ -268,5 +268,7 @@ def _user(text: str) -> tuple[str, str]:
     if not colon:
         if not stdio.has_terminal():
             raise click.UsageError("there is no terminal to ask for the password on; NAME:PASSWORD")
-        password = click.prompt(f"Password of {name}", hide_input=True, err=True, default="")
+        password = click.prompt(
+            f"Password of {name}", hide_input=True, err=True, default="", show_default=False
+        )
     return name, password

@@ -87,11 +87,13 @@ class Part:
     def write(self, data: bytes) -> None:
         """Put these bytes at the end."""
         view = memoryview(data)
-        with self._in_words(self.part if self.is_plain else self.path):
+        try:
             while view:
                 done = os.write(self._fd, view)
                 self.size += done
                 view = view[done:]
+        except OSError as error:
+            raise _refused(self.part if self.is_plain else self.path, error) from error
 
     def restart(self) -> None:
         """Begin anew."""
@@ -160,9 +162,13 @@ class Part:
         try:
             yield
         except OSError as error:
-            raise LocalError(f"{path}: {error.strerror or error} ({code(error)})") from error
+            raise _refused(path, error) from error
         except ValueError as error:  # a NUL in the name
             raise LocalError(f"{path!r}: {error}") from error
+
+
+def _refused(path: str, error: OSError) -> LocalError:
+    return LocalError(f"{path}: {error.strerror or error} ({code(error)})")
 
 
 def _found(path: str) -> os.stat_result | None:

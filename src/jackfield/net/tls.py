@@ -12,6 +12,7 @@ import re
 import ssl
 import threading
 from collections.abc import Callable, Iterable
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -200,8 +201,16 @@ def _link(found: Any) -> ChainLink:
         subject=_name(found.get("subject", ())),
         issuer=_name(found.get("issuer", ())),
         expires=float(ssl.cert_time_to_seconds(found["notAfter"])),
-        names=tuple(str(name) for _, name in found.get("subjectAltName", ())),
+        names=tuple(_plain(kind, name) for kind, name in found.get("subjectAltName", ())),
     )
+
+
+def _plain(kind: str, name: Any) -> str:
+    """Write an address as people do: OpenSSL has every zero of IPv6."""
+    if kind == "IP Address":
+        with contextlib.suppress(ValueError):
+            return str(ip_address(name.strip()))
+    return str(name)
 
 
 def _name(parts: Iterable[Iterable[tuple[str, str]]]) -> str:

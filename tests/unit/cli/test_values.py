@@ -3,7 +3,7 @@ from __future__ import annotations
 import click
 import pytest
 
-from jackfield.cli.values import duration
+from jackfield.cli.values import duration, size
 
 CONTEXT = click.Context(click.Command("x"))
 OPTION = click.Option(["--delay"])
@@ -25,3 +25,28 @@ def test_none_given() -> None:
 def test_what_is_no_time(text: str) -> None:
     with pytest.raises(click.BadParameter, match="is no time; write 1s, 250ms or 2m"):
         duration(CONTEXT, OPTION, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("1", 1),
+        ("4096", 4096),
+        ("64K", 65536),
+        ("64k", 65536),
+        ("10MiB", 10 << 20),
+        ("2GB", 2 << 30),
+    ],
+)
+def test_a_size_is_in_bytes(text: str, count: int) -> None:
+    assert size(CONTEXT, OPTION, text) == count
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "1.5M", "10X", "M", "9" * 20])
+def test_what_is_no_size_is_refused(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="is no size; write 4096, 64K or 10M"):
+        size(CONTEXT, OPTION, text)
+
+
+def test_no_size_is_none() -> None:
+    assert size(CONTEXT, OPTION, None) is None
