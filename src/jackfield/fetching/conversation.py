@@ -26,6 +26,7 @@ from jackfield.errors import (
     RedirectRefused,
     ResponseCut,
     ServerSilent,
+    TLSError,
 )
 from jackfield.fetching.asking import Ask, Options
 from jackfield.fetching.exchange import Exchange
@@ -81,7 +82,7 @@ class Conversation:
             except _MISSED as missed:
                 error = missed
             except ConnectError as missed:
-                if not self.options.retry_connect:
+                if not self.options.retry_connect or isinstance(missed, TLSError):
                     raise
                 error = missed
             else:

@@ -71,6 +71,8 @@ class Pool:
         if not is_clean(conn) or conn.unsent:
             conn.close_soon()
             return
+        if conn.is_held:
+            conn.release()  # else nobody would hear it when the other side ends it
         now = conn.io_loop.loop.time()
         self._kept.setdefault(_key(conn.io_loop, url, options), []).append(_Kept(conn, now))
         while sum(map(len, self._kept.values())) > MOST_KEPT:

@@ -20,12 +20,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from jackfield.client import in_background
-from jackfield.errors import ChecksumMismatch, ConfigurationError, FetchError
+from jackfield.errors import ChecksumMismatch, ConfigurationError, FetchError, HTTPStatusError
 from jackfield.fetching.fetch import fetch
 from jackfield.fetching.pool import Pool
 from jackfield.fetching.response import Response
 from jackfield.fetching.resuming import content_range, unsatisfied_total, validator
 from jackfield.fetching.urls import URL, parse
+from jackfield.logs import printable
 from jackfield.net.ioloop import current
 from jackfield.net.parts import Part
 
@@ -122,7 +123,7 @@ def download(
     on_head: called with the response before its body is read. on_note: with what is worth telling.
     options: those of `fetch()`; `decode` is False unless given, and no `resume` goes with it.
 
-    Raises what `fetch()` does, HTTPStatusError for a status of 400 or above, ChecksumMismatch (and
+    Raises what `fetch()` does, HTTPStatusError for a status of 300 or above, ChecksumMismatch (and
     the file is removed), and LocalError when it cannot be written. What has come by then is left
     in `path` + `.part`, for `resume`.
     """
@@ -229,8 +230,7 @@ class _Download:
 
     async def _whole(self) -> Saved:
         async with fetch(self._url, **self._options) as response:
-            response.raise_for_status()
-            return await self._take(response, 0)
+            return await self._take(response.raise_for_status(), 0)
 
     async def _rest(self, response: Response, offset: int) -> Saved:
         found = content_range(response.fields)
@@ -255,9 +255,13 @@ class _Download:
 
     async def _take(self, response: Response, offset: int) -> Saved:
         """Write the body, and put the file in its place."""
+        if response.status >= 300:  # or an answer without a body would replace what is there
+            why = f"{response.status} {printable(response.reason)}, so there is nothing to save"
+            raise HTTPStatusError(f"{response.url}: {why}", response.status)
         part, source, digest = self._part, response.source, self._digest
         condition = validator(response.fields)
-        if part.is_plain and condition and not response.is_decoded:
+        is_whole = bool(offset) or response.status != 206  # and not a part somebody asked for
+        if part.is_plain and condition and is_whole and not response.is_decoded:
             part.note(json.dumps({"validator": condition, "source": self._source()}) + "\n")
         self._on_head(response)
 

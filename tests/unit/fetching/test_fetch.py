@@ -877,3 +877,10 @@ def test_the_errors_are_in_the_tree() -> None:
     assert issubclass(ResponseCut, ConnectionError)
     assert not issubclass(FetchError, ConnectError)
     assert jackfield.fetch is fetch
+
+
+def test_a_certificate_is_not_trusted_the_next_time_either(certificates: Certificates) -> None:
+    steps: list[Step] = []
+    with Scripted([ok()], tls=certificates, forever=True) as server, pytest.raises(TLSError):
+        fetch(server.url, retry_connect=True, on_step=steps.append).get()
+    assert not any(isinstance(step, Pausing) for step in steps)

@@ -286,3 +286,21 @@ def test_checksums_of_many_kinds(name: str) -> None:
     digest = one.start()
     digest.update(BODY)
     one.check("url", digest)
+
+
+@pytest.mark.parametrize("status", ["304 Not Modified", "300 Multiple Choices", "302 Found"])
+def test_an_answer_that_is_no_body_does_not_replace_what_is_there(file: Path, status: str) -> None:
+    file.write_bytes(b"old")
+    answer = f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode()
+    with Scripted([answer]) as server, pytest.raises(HTTPStatusError, match="nothing to save"):
+        download(server.url, str(file), headers={"If-None-Match": '"one"'}).get()
+    assert file.read_bytes() == b"old"
+    assert names(file) == ["file"]
+
+
+def test_a_part_that_was_asked_for_is_saved_and_not_gone_on_with(file: Path) -> None:
+    answer = ok(b"abc", "Content-Range: bytes 3-9/20", ETAG, length=7, status="206 Partial Content")
+    headers = {"Range": "bytes=3-9"}
+    with Scripted([answer]) as server, pytest.raises(ResponseCut):
+        download(server.url, str(file), headers=headers, retries=0).get()
+    assert names(file) == ["file.part"]
