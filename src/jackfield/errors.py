@@ -153,7 +153,9 @@ class FetchError(JackfieldError):
 
 
 class HTTPStatusError(FetchError):
-    """The server answers with a status of 400 or above: RFC 9110, sections 15.5 and 15.6.
+    """The server answers with a status of 400 or above (RFC 9110, sections 15.5 and 15.6).
+
+    So does a download with one of 300 or above: there is nothing to save then.
 
     status: that number.
     """
