@@ -6,14 +6,14 @@ import re
 
 import click
 
-_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h)?")
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h|d)?")
 _SIZE = re.compile(r"([0-9]{1,15})(?:([kKMGT])(?:i?B)?)?")
 _SCALES = {"k": 1, "K": 1, "M": 2, "G": 3, "T": 4}
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def duration(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
-    """Give the seconds of a time such as 1s, 250ms or 2m; without a unit it is in seconds."""
+    """Give the seconds of a time such as 1s, 250ms, 2m or 7d; without a unit it is in seconds."""
     if value is None:
         return None
     found = _DURATION.fullmatch(value.strip())
