@@ -178,8 +178,8 @@ class Hub:
             return
         room.sessions[session] = None
         key = session.person.key
-        count = room.people.get(key, ("", 0))[1]
-        room.people[key] = session.person.name, count + 1
+        name, count = room.people.get(key, (session.person.name, 0))
+        room.people[key] = name, count + 1
         if not count:
             self.on_here(room)
 
