@@ -37,7 +37,8 @@ from jackfield.net.connection import Connection
 from jackfield.recording import Recorded, play, read
 
 WAIT = 1.0
-"""Seconds of silence after which datagrams are waited for no longer, once input has ended."""
+"""Seconds of silence after which nothing is waited for any more, once input has ended: where one
+side cannot end alone."""
 
 MOST_AT_ONCE = 1024 * 1024
 """Bytes of input that --once sends."""
@@ -97,7 +98,8 @@ class Wishes:
     "--wait",
     metavar="TIME",
     callback=duration,
-    help="When input has ended: end after so long a silence. Default: 1s for datagrams; "
+    help="When input has ended: end after so long a silence. Default: 1s for datagrams and "
+    "WebSocket; "
     "a stream is read until the other side ends it.",
 )
 @click.option(
@@ -158,8 +160,8 @@ def connect(
 ) -> int:
     """A terminal on any endpoint.
 
-    ENDPOINT is a URL: tcp://127.0.0.1:9999, tls://, udp://, unix:///PATH, unix+dgram:,
-    unix+seqpacket:.
+    ENDPOINT is a URL: tcp://127.0.0.1:9999, tls://, ws://127.0.0.1:9999/PATH, wss://, udp://,
+    unix:///PATH, unix+dgram:, unix+seqpacket:.
 
     At a terminal, lines can be edited and called back with the arrow keys; Ctrl-D ends this side
     and goes on reading, Ctrl-C leaves. In a pipe, bytes go through unchanged: standard input to
@@ -195,7 +197,7 @@ def connect(
         recorded,
         fast,
     )
-    if wishes.wait is None and where.is_datagram:
+    if wishes.wait is None and not _half_closes(where):
         wishes = replace(wishes, wait=WAIT)
     return run(lambda: _connect(wishes))
 
@@ -328,8 +330,13 @@ class _Reader:
 
 async def _end_side(conn: Connection[Any]) -> None:
     """Tell the other side that nothing more comes, where there is a way to."""
-    if not conn.local.is_datagram:
+    if _half_closes(conn.local):
         await conn.send_eof()
+
+
+def _half_closes(endpoint: Endpoint) -> bool:
+    """Whether one side can end, and go on receiving: most programs end a WebSocket as a whole."""
+    return not endpoint.is_datagram and not endpoint.is_websocket
 
 
 # In a pipe

@@ -165,9 +165,9 @@ def serve(
       room   what one sends, all others hear
       web    a folder over HTTP: jackfield serve web FOLDER tcp://127.0.0.1:8080
 
-    An ENDPOINT is a URL: tcp://127.0.0.1:9999, tls://, udp://, unix:///PATH, unix+dgram:,
-    unix+seqpacket:, fd://3. Port 0 takes any free one. Without an ENDPOINT the sockets that
-    systemd has passed are served.
+    An ENDPOINT is a URL: tcp://127.0.0.1:9999, tls://, ws://127.0.0.1:9999/PATH, wss://, udp://,
+    unix:///PATH, unix+dgram:, unix+seqpacket:, fd://3. Port 0 takes any free one. Without an
+    ENDPOINT the sockets that systemd has passed are served.
     """  # noqa: D301  click takes the character itself
     if service is None:
         raise click.UsageError(f"which service? there are {', '.join(READY)}, and your own")

@@ -44,7 +44,7 @@ empty lines made everyone else's turn wait for 4096 handler steps."""
 _HANDSHAKE = 0x16
 """The first byte of a TLS client."""
 
-_MISTAKEN = "you speak TLS, and this endpoint does not; connect without it, as to tcp://"
+_MISTAKEN = "you speak TLS, and this endpoint does not; connect without it, as to"
 
 
 LONG_ONES = 16
@@ -113,7 +113,8 @@ class StreamConnection(WebSocketStream[M]):
             self._decrypt(self._tls, data)
         elif data:
             if data[0] == _HANDSHAKE and self._mistakes_us(data):
-                self._input_ended(RemoteProtocolError(_MISTAKEN))
+                scheme = self.transport if self.keeps_boundaries else "tcp"
+                self._input_ended(RemoteProtocolError(f"{_MISTAKEN} {scheme}://"))
             else:
                 self._take(data)
         else:

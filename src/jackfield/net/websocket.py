@@ -193,8 +193,10 @@ class WebSocketStream(SecuredStream[M]):
     def _refusal(self, reason: str, limit: str) -> bytes:
         if self._http is None:
             return super()._refusal(reason, limit)
-        # a limit on time is that of a request then
-        return self._http.refusal_past("first_message" if limit == "handshake" else limit, reason)
+        return self._http.refusal_past(limit, reason) if limit else self._http.refusal(reason)
+
+    def refuse_in_plain(self, reason: str) -> None:
+        super().refuse_in_plain(reason if self._http is None else f"400 Bad Request: {reason}")
 
     def close_failed(self) -> None:
         self._say_last(frames.INTERNAL_ERROR, "")

@@ -287,7 +287,7 @@ def test_a_message_that_cannot_be_sent() -> None:
 
 def test_going_on_with_another_framing() -> None:
     first = WebSocket(framing.raw())
-    decoder = first.decoder()
+    decoder: WebSocketDecoder[Any] = first.decoder()
     assert decoder.feed(sent(0x01, b"[1")) == []
     second = first.around(framing.json_lines())
     decoder.use(second)

@@ -24,6 +24,8 @@ from tests.live import in_loop, own_name
 ENDPOINTS = [
     "tcp://127.0.0.1:0",
     "tls://127.0.0.1:0",
+    "ws://127.0.0.1:0/a",
+    "wss://127.0.0.1:0/a",
     "udp://127.0.0.1:0",
     "unix:@PID",
     "unix+dgram:@PID",
@@ -66,8 +68,8 @@ def _forgetting(conn: Connection[bytes]) -> Connection[bytes]:
 
 @pytest.mark.parametrize("url", ENDPOINTS)
 def test_ours_conform(url: str, certificates: Certificates) -> None:
-    tls = url.startswith("tls")
-    used = certificates.url() if tls else url
+    tls = url.startswith(("tls", "wss"))
+    used = f"{url}?{certificates.url().partition('?')[2]}" if tls else url
 
     @in_loop
     async def check() -> None:
