@@ -364,8 +364,6 @@ class _Messages(Decoder[Any]):
         text = value.decode("latin-1")
         fields = self._fields
         if key in fields:
-            if key == "host":
-                raise HTTPError(400, "there are two Host fields")
             text = f"{fields[key]}{'; ' if key == 'cookie' else ', '}{text}"
         fields[key] = text
 
@@ -434,8 +432,12 @@ class _Requests(_Messages):
         version = parser.get_http_version()
         if version not in {"1.1", "1.0"}:
             raise _other_version()
-        if "host" not in fields and version == "1.1":
-            raise HTTPError(400, "there is no Host field")
+        host = fields.get("host")
+        if host is None:
+            if version == "1.1":
+                raise HTTPError(400, "there is no Host field")
+        elif "," in host:  # two of them were joined
+            raise HTTPError(400, "there is more than one host")
         has_body = False
         if "transfer-encoding" in fields:
             has_body = True
