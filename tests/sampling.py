@@ -5,7 +5,8 @@ product, and products grow. A sample of one has every value of every parameter i
 values meet there differs from test to test, and is the same in each run. Of a test that is marked
 with `pairs`, each pair of values meets in some row.
 
-A list of cases is no product, and neither is one parameter alone: of those all rows are run.
+A list of cases is no product, and neither is one parameter alone: of those all rows are run, unless
+the test is marked with `some(count)`, as one is that takes long and whose rows are much alike.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ def left_out(items: Iterable[pytest.Function]) -> list[pytest.Function]:
     out = []
     for name, group in tests.items():
         pairs = group[0].get_closest_marker("pairs") is not None
-        kept = sample(rows_of(group), name, pairs=pairs)
+        some = group[0].get_closest_marker("some")
+        kept = sample(rows_of(group), name, pairs=pairs, some=some and some.args[0])
         out += [item for number, item in enumerate(group) if number not in kept]
     return out
 
@@ -58,20 +60,22 @@ def rows_of(group: Sequence[pytest.Function]) -> list[Row]:
     return rows
 
 
-def sample(rows: Sequence[Row], seed: str, *, pairs: bool = False) -> set[int]:
-    """Give the numbers of the rows to run; all of them where it is no product.
+def sample(
+    rows: Sequence[Row], seed: str, *, pairs: bool = False, some: int | None = None
+) -> set[int]:
+    """Give the numbers of the rows to run; of what is no product all, or as many as `some` says.
 
     seed: the name of the test, which chooses between rows that are as good.
     """
     every = set(range(len(rows)))
+    order = list(every)
+    Random(seed).shuffle(order)
     counts = {axis: len({row[axis] for row in rows}) for axis in rows[0]}
     axes = [axis for axis, count in counts.items() if count > 1]
     places = {name for axis in axes for name in axis.split()}
     if len(rows) <= max(counts.values()) or PLACES.isdisjoint(places):
-        return every
+        return set(order[:some])
     shown = [set(combinations(((axis, row[axis]) for axis in axes), 1 + pairs)) for row in rows]
-    order = list(every)
-    Random(seed).shuffle(order)
     lacking = set().union(*shown)
     chosen: set[int] = set()
     while lacking:

@@ -54,6 +54,14 @@ def test_what_is_no_product_of_places_is_run_whole(every: list[Row]) -> None:
     assert sample(every, "test") == set(range(len(every)))
 
 
+def test_some_of_the_cases_are_run_where_a_test_says_so() -> None:
+    every = rows(model=4)
+    samples = [sample(every, f"test {number}", some=1) for number in range(30)]
+    assert {len(one) for one in samples} == {1}
+    assert set().union(*samples) == set(range(4))
+    assert len(sample(rows(model=4, service=2), "test", some=1)) == 4
+
+
 class Planned:
     """A test as pytest plans it: its parameters, and the marks by which it has them."""
 
@@ -66,7 +74,7 @@ class Planned:
         return [mark for mark in self._marks if mark.name == name]
 
     def get_closest_marker(self, name: str) -> None:
-        assert name == "pairs"
+        """It has no other marks."""
 
 
 def test_parameters_of_one_list_are_one() -> None:

@@ -208,6 +208,7 @@ def test_retry_connects_once_somebody_listens() -> None:
 # In a pipe: exact bytes, both ways
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(
     ("scheme", "size"),
     [("tcp", 3_000_000), ("unix", 300_000), ("unix+seqpacket", 100_000), ("udp", 60_000)],
@@ -260,6 +261,7 @@ def test_a_peer_that_takes_no_more_fails_with_what_it_said(peer: Peer) -> None:
     assert errors.count("\n") == 1
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(
     ("listens", "url"),
     [
@@ -389,6 +391,7 @@ def test_hex_dumps_what_comes(peer: Peer) -> None:
     )
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("scheme", ["tcp", "udp", "unix+seqpacket"])
 def test_once_sends_one_message_and_prints_one_answer(scheme: str, echo: dict[str, str]) -> None:
     with Piped("connect", echo[scheme], "--once") as command:

@@ -47,6 +47,7 @@ def counts(served: Served, service: str = "greet") -> Counts:
     return counts_of(curl(page_of(served), "/metrics"), service)
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("model", SEVERAL)
 def test_metrics_and_connections_by_curl(model: str) -> None:
     arguments = ("greet", TCP, UDP, "--model", model, "--framing", "lines", "--metrics", TCP)
@@ -165,6 +166,7 @@ def test_dump_shows_bytes_inside_tls_too(
     assert "\x1b" not in out
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("model", SEVERAL)
 def test_what_is_long_is_cut_with_a_hint(model: str) -> None:
     data = b"x" * 40_000
@@ -184,6 +186,7 @@ def test_what_is_long_is_cut_with_a_hint(model: str) -> None:
     assert "    001000  " not in out
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("model", SEVERAL)
 def test_dump_as_json_has_all_bytes(model: str) -> None:
     data = bytes(range(256)) * 150
@@ -213,6 +216,7 @@ def bytes_of(event: dict[str, Any]) -> bytes:
 # --record
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("model", SEVERAL)
 def test_a_recording_of_a_server_that_was_killed_reads_well(model: str, tmp_path: Path) -> None:
     path = tmp_path / "it"

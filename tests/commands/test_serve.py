@@ -48,6 +48,7 @@ class Served(Piped):
         return out.decode()
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_tells_where_it_listens_who_comes_and_who_goes(number: int, tmp_path: Path) -> None:
     with Served("greet", TCP, "udp://127.0.0.1:0", f"unix://{tmp_path}/s") as served:

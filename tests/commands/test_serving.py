@@ -202,6 +202,7 @@ STUCK = [
 ]
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize(("handler", "model"), STUCK, ids=["-".join(row) for row in STUCK])
 def test_at_the_deadline_who_is_still_there_is_named_and_left(
     tmp_path: Path, handler: str, model: str
@@ -215,6 +216,7 @@ def test_at_the_deadline_who_is_still_there_is_named_and_left(
     assert status == 0
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("model", ["asyncio", "threads", "processes"])
 def test_a_second_signal_cuts_at_once(tmp_path: Path, model: str) -> None:
     running = Running(tmp_path, "waits", model, drain=3600)

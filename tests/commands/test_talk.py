@@ -99,6 +99,7 @@ def test_a_listener_that_others_can_reach_says_so_and_how() -> None:
 # Two talks
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(
     "url",
     ["tcp://127.0.0.1:0", "udp://127.0.0.1:0", "unix://{folder}/s", "unix+dgram://{folder}/d"],

@@ -105,6 +105,7 @@ def _drip(sock: socket.socket) -> None:
             pause.wait(0.01)
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("model", SEVERAL)
 def test_a_long_message_that_comes_slowly_is_not(model: ModelName) -> None:
     limits = replace(LONG, message_time=0.2, message_rate=10)
@@ -195,6 +196,7 @@ def test_a_reader_that_is_only_slow_is_not() -> None:
         assert live.of(Refused) == []
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("model", ["asyncio", "threads"])
 def test_no_time_runs_while_it_is_the_handler_that_is_waited_for(model: ModelName) -> None:
     async def slow(conn: Connection[str]) -> None:
@@ -216,6 +218,7 @@ def test_no_time_runs_while_it_is_the_handler_that_is_waited_for(model: ModelNam
         assert live.of(Refused) == []
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("model", ["asyncio", "processes"])
 def test_where_silence_is_normal_keep_alive_looks_after_it(model: ModelName) -> None:
     service = replace(handlers.native, silent=True)

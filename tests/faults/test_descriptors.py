@@ -21,6 +21,7 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize(("model", "service"), [("asyncio", "native"), ("threads", "blocking")])
 def test_who_is_there_is_served_and_who_waits_is_later(model: ModelName, service: str) -> None:
     """One event, no busy loop, and it goes on by itself."""

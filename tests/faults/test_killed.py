@@ -21,6 +21,7 @@ def gone(pid: int) -> bool:
     return not runs(pid)
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(
     ("service", "command"),
     [
@@ -49,6 +50,7 @@ def test_no_process_outlives_a_server_that_is_killed(service: str, command: str)
                 assert peers[0].line() == ""
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("model", ALL)
 def test_after_a_kill_it_starts_again_at_the_same_place(model: ModelName, tmp_path: Path) -> None:
     """Neither TIME_WAIT nor the socket file of the dead stands in its way."""

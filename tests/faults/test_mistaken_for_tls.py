@@ -167,6 +167,7 @@ PAIRS = [
 ]
 
 
+@pytest.mark.some(4)
 @pytest.mark.parametrize(("model", "name"), PAIRS)
 def test_our_own_client_of_tls(model: ModelName, name: str) -> None:
     with Live(SERVICES[name], TCP, model=model) as live:

@@ -298,6 +298,7 @@ def test_a_helper_that_is_killed_is_restarted_and_live_children_go_on() -> None:
     assert len(live.of(ConnectionEnded)) == 3 + AHEAD
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("service", [handlers.native, handlers.blocking])
 def test_an_orphan_is_cut_at_the_deadline_like_any_other(service: Service[str]) -> None:
     with forked(service) as live, live.connect() as peer:
@@ -312,6 +313,7 @@ def test_an_orphan_is_cut_at_the_deadline_like_any_other(service: Service[str]) 
         until(lambda: not runs(pid))
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize(
     ("harm", "says"),
     [
@@ -584,6 +586,7 @@ def run(*command: str, **options: Any) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("way", ["script", "module", "package"])
 def test_a_handler_in_the_script_itself_works(way: str, tmp_path: Path) -> None:
     text = textwrap.dedent(SCRIPT.replace("GUARD", GUARDED))

@@ -152,6 +152,7 @@ def test_the_same_port_serves_tcp_and_udp(model: ModelName) -> None:
         assert datagrams.ask("echo datagram") == "datagram"
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("model", ALL)
 def test_when_one_endpoint_cannot_be_bound_none_stays_bound_and_it_can_be_retried(
     model: ModelName, tmp_path: Path
@@ -677,6 +678,7 @@ def test_idle_connections_end_at_once_when_a_server_stops(
     assert len(live.of(ConnectionEnded)) == 1
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("model", ["asyncio", "threads", "processes", "inline"])
 def test_at_the_deadline_who_is_still_there_is_named_and_cut(model: ModelName) -> None:
     with Live(handlers.native, TCP, model=model) as live, live.connect() as peer:

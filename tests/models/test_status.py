@@ -34,6 +34,7 @@ def moved(counts: Counts) -> list[float]:
     return [counts[f"{name}_total",] for name in names]
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("model", SEVERAL)
 def test_what_has_come_and_gone_is_told_while_peers_are_there_and_later(model: ModelName) -> None:
     with Seen(obeying(model), TCP, model=model) as seen:
@@ -96,6 +97,7 @@ def test_under_threads_a_blocking_handler_is_told_of_likewise() -> None:
         until(lambda: moved(seen.counts()) == [11, 6, 1, 1])
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("model", SEVERAL)
 def test_who_is_turned_away_is_counted_by_the_limit(model: ModelName) -> None:
     limits = Limits(connections=1)
@@ -111,6 +113,7 @@ def test_who_is_turned_away_is_counted_by_the_limit(model: ModelName) -> None:
         assert seen.count("connections_opened_total", "tcp") == 1
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("model", ALL)
 def test_who_is_late_is_counted_by_the_limit(model: ModelName) -> None:
     limits = Limits(first_message=0.1)
@@ -119,6 +122,7 @@ def test_who_is_late_is_counted_by_the_limit(model: ModelName) -> None:
         until(lambda: seen.count("connections_refused_total", "first_message") == 1)
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("model", ALL)
 def test_handlers_that_fail_and_reloads(model: ModelName) -> None:
     with Seen(obeying(model), TCP, model=model) as seen:
@@ -164,6 +168,7 @@ def test_what_a_process_has_moved_is_told_when_it_is_lost() -> None:
 # States
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("model", SEVERAL)
 def test_waiting_at_work_and_closing(model: ModelName, tmp_path: Any) -> None:
     service = handlers.lines_of(held)
@@ -192,6 +197,7 @@ def test_lagging(model: ModelName, url: str) -> None:
         assert here["unsent"] > 0
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("model", SEVERAL)
 def test_shaking_hands(model: ModelName, certificates: Certificates) -> None:
     limits = Limits(handshake=60)

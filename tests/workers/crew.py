@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import pytest
 
@@ -20,13 +20,20 @@ from jackfield.workers.supervisor import Supervisor
 from tests import handlers
 from tests.live import Live, Peer, children_of, until
 
+T = TypeVar("T", bound=Callable[..., None])
+
 TCP = "tcp://127.0.0.1:0"
 UDP = "udp://127.0.0.1:0"
 
 AWAKE = Limits(heartbeat=2.0)
 """Limits that find a stuck worker soon, and no busy one on a busy machine."""
 
-both = pytest.mark.parametrize("model", ["asyncio", "threads"])
+
+def both(test: T) -> T:
+    """Under both models, or one of them in a sample: a worker is the same under either."""
+    marked: T = pytest.mark.parametrize("model", ["asyncio", "threads"])(test)
+    pytest.mark.some(1)(marked)
+    return marked
 
 
 class Crew(Live):

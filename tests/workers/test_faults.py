@@ -168,6 +168,7 @@ def test_stopping_while_one_cannot_start_again(tmp_path: Path) -> None:
 # Who hangs
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("how", ["stopped", "blocked"])
 def test_a_worker_without_a_sign_of_life_is_killed(how: str) -> None:
     with Crew(handlers.native, TCP, limits=AWAKE) as crew:

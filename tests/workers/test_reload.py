@@ -65,6 +65,7 @@ def constantly(*turns: Callable[[], object]) -> Iterator[list[int]]:
     assert not failed, failed
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize(
     ("model", "url"),
     [("asyncio", TCP), ("threads", TCP), ("asyncio", "unix://@PID")],

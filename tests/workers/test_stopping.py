@@ -20,15 +20,22 @@ from tests import handlers
 from tests.commands.test_serve import Served as Command
 from tests.faults.served import Served
 from tests.live import PATIENCE, all_closed, children_of, free_port, runs, until
-from tests.workers.crew import TCP, UDP, Crew, both, kill, one_of_each
+from tests.workers.crew import TCP, UDP, Crew, T, both, kill, one_of_each
 
 TWO = {"WORKERS": "2"}
 
-handling = pytest.mark.parametrize(
-    ("model", "service"),
-    [("asyncio", handlers.native), ("threads", handlers.native), ("threads", handlers.blocking)],
-    ids=["asyncio", "threads-async", "threads-def"],
-)
+KINDS = {
+    "asyncio": ("asyncio", handlers.native),
+    "threads-async": ("threads", handlers.native),
+    "threads-def": ("threads", handlers.blocking),
+}
+
+
+def handling(test: T) -> T:
+    """With handlers of each kind, or two of them in a sample."""
+    marked: T = pytest.mark.parametrize(("model", "service"), KINDS.values(), ids=KINDS)(test)
+    pytest.mark.some(2)(marked)
+    return marked
 
 
 def begun(crew: Crew, work: Coroutine[Any, Any, Any]) -> Future[Any]:

@@ -387,6 +387,7 @@ GARBAGE = {
 }
 
 
+@pytest.mark.some(4)
 @pytest.mark.parametrize("garbage", GARBAGE.values(), ids=GARBAGE)
 def test_garbage_from_a_worker_is_told_and_harmless(garbage: bytes) -> None:
     with Crew(handlers.lines_of(garble), TCP, workers=1) as crew:
