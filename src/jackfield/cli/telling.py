@@ -24,6 +24,9 @@ from jackfield.net.details import ChainLink, is_address
 
 _DAY = 86400.0
 
+_MUCH = 64 * 1024
+"""Bytes from which on a rate tells of the network, and not of the way to the first byte."""
+
 _SECRETS = frozenset({"authorization", "proxy-authorization", "cookie"})
 
 
@@ -71,7 +74,8 @@ def _pausing(step: Pausing) -> list[str]:
 
 
 def _ended(step: Ended) -> list[str]:
-    rate = f", {sized(step.size / step.seconds)}/s" if step.seconds > 0 and step.size else ""
+    is_telling = step.size >= _MUCH and step.seconds > 0
+    rate = f", {sized(step.size / step.seconds)}/s" if is_telling else ""
     return [f"* {step.size} bytes of body, {_ms(step.seconds)} in all{rate}"]
 
 

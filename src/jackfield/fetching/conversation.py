@@ -15,6 +15,7 @@ The rules this file owns:
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -60,8 +61,10 @@ class Conversation:
         self._is_own = pool is None
         self.pool = pool or Pool()
         self._loop = asyncio.get_running_loop()
-        self.began = self._loop.time()
-        self._deadline = None if options.max_time is None else self.began + options.max_time
+        self.began = time.monotonic()
+        self._deadline = None
+        if options.max_time is not None:
+            self._deadline = self._loop.time() + options.max_time
         self._failures = 0
 
     async def close(self) -> None:
@@ -218,9 +221,9 @@ class Body:
                 await self._go_on(self._short())  # a server may send less than was asked for
                 continue
             if not piece:
-                loop_time = asyncio.get_running_loop().time()
                 conversation = self._conversation
-                conversation.options.tell(Ended(self.size, loop_time - conversation.began))
+                seconds = time.monotonic() - conversation.began
+                conversation.options.tell(Ended(self.size, seconds))
                 return b""
             if self._skip:
                 dropped = min(self._skip, len(piece))

@@ -13,6 +13,7 @@ The rules this file owns:
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 from jackfield.errors import (
@@ -90,10 +91,10 @@ class Exchange:
         # not waited for: the answer may come before the body has been taken, and say why not
         conn.send_batch([head, ask.body] if ask.body else [head])
         self._options.tell(Asked(request, len(ask.body or b"")))
-        began = self._loop.time()
+        began = time.monotonic()  # the loop's clock may be too coarse to show
         for _ in range(MOST_INTERIM):
             response = await self._head()
-            self._options.tell(Answered(response, self._loop.time() - began))
+            self._options.tell(Answered(response, time.monotonic() - began))
             if response.status >= 200:
                 self.response = response
                 if not response.has_body:

@@ -11,6 +11,7 @@ The rules this file owns:
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -64,7 +65,7 @@ class Pool:
                 options.tell(Reused(last.conn.peer))
                 return last.conn, True
             last.conn.close_soon()
-        return await _connected(io, url, options, timeout), False
+        return await _connected(url, options, timeout), False
 
     def give(self, conn: Connection[Any], url: URL, options: Options) -> None:
         """Keep a connection whose response is whole."""
@@ -138,8 +139,8 @@ def _in_terms_of(url: URL, endpoint: Endpoint, error: ConnectError) -> ConnectEr
     return found
 
 
-async def _connected(io: IOLoop, url: URL, options: Options, timeout: float) -> Connection[Any]:
-    began = io.loop.time()
+async def _connected(url: URL, options: Options, timeout: float) -> Connection[Any]:
+    began = time.monotonic()
     endpoint = url.endpoint(options.ca, options.cert, options.key)
 
     def looked_up(addresses: list[Endpoint], seconds: float) -> None:
@@ -158,6 +159,6 @@ async def _connected(io: IOLoop, url: URL, options: Options, timeout: float) -> 
     layer = conn.tls_layer
     chain = layer.chain() if layer is not None and options.on_step is not None else []
     options.tell(
-        Connected(conn.peer, conn.local, conn.tls, chain, io.loop.time() - began),
+        Connected(conn.peer, conn.local, conn.tls, chain, time.monotonic() - began),
     )
     return conn

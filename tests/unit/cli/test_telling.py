@@ -49,9 +49,9 @@ def test_an_expiry_says_how_far_it_is(days: float, text: str) -> None:
     assert expiry(link, now=0.0).endswith(text)
 
 
-def test_an_empty_body_has_no_rate() -> None:
-    assert told(Ended(0, 0.1)) == ["* 0 bytes of body, 100.0 ms in all"]
-    assert told(Ended(2048, 1.0)) == ["* 2048 bytes of body, 1000.0 ms in all, 2.0 KiB/s"]
+def test_a_small_body_has_no_rate() -> None:
+    assert told(Ended(2048, 0.1)) == ["* 2048 bytes of body, 100.0 ms in all"]
+    assert told(Ended(102_400, 1.0)) == ["* 102400 bytes of body, 1000.0 ms in all, 100 KiB/s"]
 
 
 def test_a_pause_says_from_where_it_goes_on() -> None:
