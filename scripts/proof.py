@@ -36,6 +36,8 @@ PROOFS = {
     ],
     # 10,000 connections in one process for ten minutes.
     "connections": [sys.executable, "scripts/hold_connections.py"],
+    # What the Autobahn test suite says of WebSocket, of our server and of our client.
+    "autobahn": [sys.executable, "scripts/autobahn.py"],
     # What testssl says of TLS by the local authority.
     "tls": [sys.executable, "scripts/tls_scan.py"],
 }
