@@ -251,6 +251,24 @@ def test_a_message_in_fragments_with_control_frames_between(compressed: bool) ->
     assert (decoder.unfinished, decoder.error, decoder.pending()) == (0, None, b"")
 
 
+def test_a_close_between_two_fragments() -> None:
+    """Case 7.1.5 of the Autobahn suite."""
+    decoder = server()
+    assert decoder.feed(sent(0x01, b"a") + whole(CLOSE, b"\x03\xe8") + sent(0x80, b"b")) == []
+    assert (decoder.error, decoder.closed) == (None, 1000)
+    assert decoder.ending() == b"\x88\x02\x03\xe8"
+
+
+def test_a_long_message_in_very_many_fragments() -> None:
+    """Cases 9.3.1 and 9.4.1 of the Autobahn suite."""
+    decoder = server(framing.raw(max_message=4 << 20))
+    part = sent(0x00, bytes(64)) * 1024
+    assert decoder.feed(sent(0x02)) == []
+    for _ in range(64):
+        assert decoder.feed(part) == []
+    assert decoder.feed(sent(0x80)) == [bytes(4 << 20)]
+
+
 def test_a_compressed_message_that_says_where_it_ends() -> None:
     made = zlib.compressobj(wbits=-15)
     data = made.compress(b"a" * 300) + made.flush()  # with BFINAL: RFC 7692, section 7.2.3.4
