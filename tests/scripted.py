@@ -183,6 +183,12 @@ class Scripted:
         body = reader.read(int(fields.get("content-length", 0)))
         return Asked(method, target, fields, body or b"", number, raw)
 
+    def stop_listening(self) -> None:
+        """Take no more connections."""
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
     def __exit__(
         self,
         kind: type[BaseException] | None,
@@ -190,9 +196,7 @@ class Scripted:
         traceback: TracebackType | None,
     ) -> None:
         self._over.set()
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+        self.stop_listening()
         for sock in self._open:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)

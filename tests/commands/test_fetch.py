@@ -451,3 +451,19 @@ def test_a_password_is_asked_for_unseen() -> None:
         assert terminal.finish() == 0
         assert server.asked[0].fields["authorization"] == "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="
         assert "sesame" not in terminal.screen
+
+
+def test_a_report_of_a_header(fetch: Any) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"
+    with Scripted([head]) as server:
+        done = fetch("-I", "--json", server.url)
+    found = json.loads(done.output)
+    assert (found["status"], found["fields"]) == (200, {"content-length": "9"})
+
+
+def test_a_note_says_why_a_download_begins_anew(fetch: Any, tmp_path: Path) -> None:
+    (tmp_path / "file.part").write_bytes(b"of whatever")
+    with Scripted([ok(b"new")]) as server:
+        done = fetch("--continue", server.url, "-o", f"{tmp_path}/file")
+    assert done.errors == f"{tmp_path}/file: nothing tells whether the source is still the same\n"
+    assert (tmp_path / "file").read_bytes() == b"new"

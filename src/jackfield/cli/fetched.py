@@ -24,7 +24,7 @@ from typing import Any
 import click
 
 from jackfield.cli.pipes import MAX_LINE, Output, output_encoding, tell
-from jackfield.cli.progress import Progress
+from jackfield.cli.progress import EVERY, Progress
 from jackfield.cli.telling import head_of, told
 from jackfield.cli.visible import escaped
 from jackfield.errors import (
@@ -121,6 +121,7 @@ class One:
         self._connected: Connected | None = None
         self._at_terminal = _is_terminal(sys.__stderr__)
         self._bar: Progress | None = None
+        self._painting: asyncio.TimerHandle | None = None
         self._response: Response | None = None
         self._began = asyncio.get_running_loop().time()
 
@@ -131,12 +132,12 @@ class One:
                 return await self._to_file()
             return await self._to_output()
         except asyncio.CancelledError:
-            self._end_bar()
+            self._end_painting()
             if self._path:
                 tell(f"stopped{self._going_on()}")
             raise
         finally:
-            self._end_bar()
+            self._end_painting()
 
     def _on_step(self, step: Step) -> None:
         if isinstance(step, Connected):
@@ -146,9 +147,24 @@ class One:
             for text in told(step):
                 tell(text)
 
+    def _begin_bar(self, name: str) -> None:
+        self._bar = bar = Progress(name)
+        loop = asyncio.get_running_loop()
+
+        def paint() -> None:
+            bar.paint()
+            self._painting = loop.call_later(EVERY, paint)
+
+        paint()
+
     def _end_bar(self) -> None:
         if self._bar is not None:
             self._bar.end()
+
+    def _end_painting(self) -> None:
+        if self._painting is not None:
+            self._painting.cancel()
+        self._end_bar()
 
     def _on_head(self, response: Response) -> None:
         self._response = response
@@ -163,7 +179,7 @@ class One:
     async def _to_file(self) -> int:
         wishes = self._wishes
         if self._at_terminal and not wishes.quiet:
-            self._bar = Progress(self._path.rpartition("/")[2])
+            self._begin_bar(self._path.rpartition("/")[2])
         saved = await download(
             self._url,
             self._path,
@@ -174,7 +190,7 @@ class One:
             on_note=self._note,
             **self._options,
         )
-        self._end_bar()
+        self._end_painting()
         if self._at_terminal and not wishes.quiet:
             tell(f"{saved.path}: {saved.size} bytes")
         self.report(None, 0, saved)
@@ -214,14 +230,14 @@ class One:
             put = _Shown(output, response).write if shown else output.write
             digest = wishes.expected.start() if wishes.expected else None
             if self._at_terminal and not wishes.quiet and not _is_terminal(sys.__stdout__):
-                self._bar = Progress(self._url.name or self._url.host)
+                self._begin_bar(self._url.name or self._url.host)
             while piece := await response.piece():
                 if digest is not None:
                     digest.update(piece)
                 await put(piece)
                 if self._bar is not None:
                     self._bar.update(response.size, response.length)
-            self._end_bar()
+            self._end_painting()
             if shown and response.size:
                 await put(b"")
             if wishes.expected is not None:

@@ -10,7 +10,8 @@ from jackfield.cli.visible import escaped, first_columns, width
 from jackfield.net import stdio
 
 EVERY = 0.1
-"""Seconds between two paintings."""
+DELAY = 0.3
+"""Seconds between two paintings, and before the first one: what is short needs none."""
 
 _MEMORY = 5.0
 """Seconds that the rate looks back, so that it neither jumps nor lags."""
@@ -29,12 +30,19 @@ class Progress:
         self._name = escaped(name)
         self._clock = clock
         self._seen: list[tuple[float, int]] = []
-        self._painted = -1.0
+        self._done = 0
+        self._total: int | None = None
+        self._painted = clock() + DELAY - EVERY
         self._shown = False
 
     def update(self, done: int, total: int | None) -> None:
         """Take note of how much there is; paint when it is time to."""
-        now = self._clock()
+        self._done, self._total = done, total
+        self.paint()
+
+    def paint(self) -> None:
+        """Paint what was last taken note of, if it is time to: also when nothing more comes."""
+        now, done = self._clock(), self._done
         if now - self._painted < EVERY:
             return
         self._painted = now
@@ -46,7 +54,7 @@ class Progress:
             self._seen = seen = [(now, done)]
         passed = now - seen[0][0]
         rate = (done - seen[0][1]) / passed if passed else 0.0
-        self._write(line(self._name, done, total, rate, stdio.columns(stdio.STDERR)))
+        self._write(line(self._name, done, self._total, rate, stdio.columns(stdio.STDERR)))
 
     def _write(self, text: str) -> None:
         self._shown = True

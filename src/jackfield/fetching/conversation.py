@@ -20,6 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from jackfield.errors import (
+    BadMessage,
     ConnectError,
     FetchError,
     HTTPStatusError,
@@ -233,6 +234,10 @@ class Body:
                     continue
             self.offset += len(piece)
             self.size += len(piece)
+            if self._end is not None and self.offset > self._end:
+                self.close()
+                url = self._conversation.ask.url
+                raise BadMessage(f"{url}: the server sends more than its Content-Range says")
             return piece
 
     def close(self) -> None:
@@ -295,14 +300,14 @@ class Body:
         same_coding = fields.get("content-encoding", "") == self._coding
         if status == 206:
             part = content_range(fields)
-            etag = fields.get("etag", self._validator).strip()
+            name = "etag" if self._validator.startswith('"') else "last-modified"
             return (
                 part is not None
                 and part.first == self.offset
                 and (self._end is None or part.last < self._end)
                 and (part.total is None or self.total is None or part.total == self.total)
                 and same_coding
-                and (etag == self._validator or not self._validator.startswith('"'))
+                and fields.get(name, self._validator).strip() == self._validator
             )
         if status != 200:
             return False

@@ -156,7 +156,8 @@ class _Zlib:
         raise NotImplementedError
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        while data:
+        more = False  # whether it may not have given all of what it has taken
+        while data or more:
             if self._inner is None:
                 data = self._begin(data)
                 if not data:
@@ -167,24 +168,11 @@ class _Zlib:
                 raise DecodingError(f"the body is not in its content coding ({error})") from None
             if piece:
                 yield piece
-            data = self._inner.unconsumed_tail
+            data, more = self._inner.unconsumed_tail, len(piece) == PIECE
             if self._inner.eof:
-                data = self._inner.unused_data
+                data, more = self._inner.unused_data, False
                 self._inner = None
                 self.ended = True
-            elif not data and len(piece) == PIECE:  # there may be more in it than it has given
-                yield from self._rest()
-                if self._inner.eof:
-                    data, self._inner, self.ended = self._inner.unused_data, None, True
-
-    def _rest(self) -> Iterator[bytes]:
-        """Give what is left of what was fed."""
-        while True:
-            piece = self._inner.decompress(self._inner.unconsumed_tail, PIECE)
-            if piece:
-                yield piece
-            if len(piece) < PIECE:
-                return
 
 
 class _Gzip(_Zlib):

@@ -13,6 +13,7 @@ The rules this file owns:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import Any
 
@@ -35,7 +36,8 @@ from jackfield.net.details import queued
 MOST_INTERIM = 16
 
 DRAINED = 64 * 1024
-"""Bytes of a body nobody wants that are read to keep its connection."""
+DRAIN_TIME = 1.0
+"""Bytes of a body nobody wants that are read to keep its connection, and seconds for it."""
 
 
 class Exchange:
@@ -139,13 +141,12 @@ class Exchange:
 
     async def drain(self) -> None:
         """Read the rest of a body nobody wants if it is short, and be done with it."""
-        left = self.length
-        if left is None or left <= DRAINED:
-            try:
-                while self.received <= DRAINED and await self.piece():
-                    pass
-            except (ResponseCut, ServerSilent, RemoteProtocolError):
-                pass
+        if not self.response.until_close and (self.length or 0) <= DRAINED:
+            nobody_cares = (ResponseCut, ServerSilent, RemoteProtocolError, TimeoutError)
+            with contextlib.suppress(*nobody_cares):
+                async with asyncio.timeout(DRAIN_TIME):
+                    while self.received <= DRAINED and await self.piece():
+                        pass
         self.close()
 
     def close(self) -> None:

@@ -172,6 +172,8 @@ class _Download:
         self._url = url
         self._part = part
         self._options = options
+        named = {name.lower() for name, _ in _pairs(options.get("headers", ()))}
+        self._wants_part = "range" in named
         self._expected = expected
         self._digest = expected.start() if expected else None
         self._progress = progress or (lambda _done, _total: None)
@@ -260,7 +262,9 @@ class _Download:
             raise HTTPStatusError(f"{response.url}: {why}", response.status)
         part, source, digest = self._part, response.source, self._digest
         condition = validator(response.fields)
-        is_whole = bool(offset) or response.status != 206  # and not a part somebody asked for
+        is_whole = bool(offset) or response.status != 206
+        if not is_whole and not self._wants_part:
+            raise FetchError(f"{response.url}: sends a part, and all of it was asked for")
         if part.is_plain and condition and is_whole and not response.is_decoded:
             part.note(json.dumps({"validator": condition, "source": self._source()}) + "\n")
         self._on_head(response)

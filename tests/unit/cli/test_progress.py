@@ -66,13 +66,14 @@ def test_it_is_painted_now_and_then_and_cleared(capfdbinary: pytest.CaptureFixtu
     for number in range(100):
         now = number * EVERY / 10
         progress.update(number * 1000, 100_000)
+    progress.paint()
     progress.update(0, 100_000)  # it has begun anew
     now += 1
     progress.update(10, 100_000)
     progress.end()
     progress.end()
     written = capfdbinary.readouterr().err
-    assert 10 <= written.count(b"\x1b[K") <= 14
+    assert 7 <= written.count(b"\x1b[K") <= 12
     assert written.endswith(b"\r\x1b[K")
     assert b"a\\x1bb" in written
     assert b"-" not in written.replace(b"[", b"").split(b"KiB/s")[-1].replace(b"----", b"")
@@ -81,3 +82,22 @@ def test_it_is_painted_now_and_then_and_cleared(capfdbinary: pytest.CaptureFixtu
 def test_nothing_is_cleared_that_was_not_painted(capfd: pytest.CaptureFixture[str]) -> None:
     Progress("x").end()
     assert capfd.readouterr().err == ""
+
+
+def test_what_is_short_shows_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    progress = Progress("x", lambda: 0.0)
+    progress.update(5, 10)
+    progress.end()
+    assert capfd.readouterr().err == ""
+
+
+def test_a_rate_fades_when_nothing_more_comes(capfd: pytest.CaptureFixture[str]) -> None:
+    now = 0.0
+    progress = Progress("x", lambda: now)
+    for number in range(200):
+        now = number * EVERY * 1.01
+        if number < 50:
+            progress.update(number * 100_000, None)
+        else:
+            progress.paint()
+    assert "/s" not in capfd.readouterr().err.rpartition("\r")[2]

@@ -209,3 +209,11 @@ def test_a_brotli_that_cannot_stop_at_a_bound_is_not_used(
 )
 def test_the_field_is_a_list(value: str, codings: list[str]) -> None:
     assert codings_of(value) == codings
+
+
+@pytest.mark.parametrize("size", range(60, 70))
+def test_what_a_coding_has_taken_and_not_given_comes_too(size: int) -> None:
+    """A slice that stands for just as much as one piece may leave some of it inside."""
+    body = bytes(3_000_000)
+    data = gzip.compress(body, mtime=0)
+    assert decoded(["gzip"], [data[at : at + size] for at in range(0, len(data), size)]) == body

@@ -32,7 +32,7 @@ from jackfield.errors import (
     ServerSilent,
     TLSError,
 )
-from jackfield.fetching import conversation, resuming
+from jackfield.fetching import conversation, exchange, resuming
 from jackfield.fetching.pool import Pool
 from jackfield.fetching.response import BlockingResponse
 from jackfield.fetching.steps import Answered, Connected, Ended, LookedUp, Pausing, Reused, Step
@@ -884,3 +884,51 @@ def test_a_certificate_is_not_trusted_the_next_time_either(certificates: Certifi
     with Scripted([ok()], tls=certificates, forever=True) as server, pytest.raises(TLSError):
         fetch(server.url, retry_connect=True, on_step=steps.append).get()
     assert not any(isinstance(step, Pausing) for step in steps)
+
+
+def test_a_server_that_is_busy_meanwhile_is_asked_on() -> None:
+    busy = ok(b"later", "Retry-After: 0", status="503 Service Unavailable")
+    with Scripted(
+        [ok(BODY[:100], ETAG, length=len(BODY))], [busy, part(BODY, 100, ETAG)]
+    ) as server:
+        assert fetch(server.url).get().body == BODY
+    assert [asked.connection for asked in server.asked] == [1, 2, 2]
+
+
+def test_a_server_that_is_gone_meanwhile_is_given_up_in_the_end() -> None:
+    steps: list[Step] = []
+    server = Scripted([[ok(BODY[:100], ETAG, length=len(BODY)), STAY]])
+    with server, fetch(server.url, retries=2, idle_timeout=0.3, on_step=steps.append) as response:
+        assert next(iter(response)) == BODY[:100]
+        server.stop_listening()
+        with pytest.raises(ConnectRefused):
+            list(response)
+    assert sum(isinstance(step, Pausing) for step in steps) == 2
+
+
+def test_a_part_with_more_in_it_than_it_says_is_an_error() -> None:
+    where = f"Content-Range: bytes 100-{len(BODY) - 1}/{len(BODY)}"
+    more = ok(BODY[100:] + b"more", where, ETAG, status="206 Partial Content")
+    with (
+        Scripted([ok(BODY[:100], ETAG, length=len(BODY))], [more]) as server,
+        pytest.raises(BadMessage, match="more than its Content-Range says"),
+    ):
+        fetch(server.url).get()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        [b"HTTP/1.1 302 Found\r\nLocation: /b\r\n\r\n", STAY],
+        [ok(b"half", "Location: /b", status="302 Found", length=8), STAY],
+        ok(b"x" * 100_000, "Location: /b", status="302 Found"),
+        ok(b"half", "Location: /b", status="302 Found", length=8),
+    ],
+    ids=["until close", "half", "large", "cut"],
+)
+def test_the_body_of_a_redirect_is_not_waited_for(
+    answer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchange, "DRAIN_TIME", 0.05)
+    with Scripted([answer], [ok(b"there")]) as server:
+        assert fetch(server.url).get().body == b"there"

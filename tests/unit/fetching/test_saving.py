@@ -304,3 +304,9 @@ def test_a_part_that_was_asked_for_is_saved_and_not_gone_on_with(file: Path) -> 
     with Scripted([answer]) as server, pytest.raises(ResponseCut):
         download(server.url, str(file), headers=headers, retries=0).get()
     assert names(file) == ["file.part"]
+
+
+def test_a_part_nobody_asked_for_is_no_file(file: Path) -> None:
+    with Scripted([part(1000, ETAG)]) as server, pytest.raises(FetchError, match="sends a part"):
+        download(server.url, str(file)).get()
+    assert names(file) == []
