@@ -1,0 +1,325 @@
+"""The board's page over HTTP: its files, signing in and out, and the way into the chat.
+
+The rules this file owns:
+
+1. What changes anything is a POST of JSON from the board's own page: another site's page can send
+   none, since it would have to ask for leave first, and is told by its Origin besides.
+2. A session is a secret in a cookie that no script sees and no other site can have sent. The
+   cookie has no Path, so that a browser keeps it for where it signed in: behind a proxy that is
+   the board's part of the site, whatever it is called there.
+3. A link that lets somebody in shows a page; only that page uses it up. Whoever looks at links
+   before people do leaves it whole.
+4. The page has all its files under an address that changes with them, so that a browser keeps
+   them for ever and never mixes old with new.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from jackfield.framing.http import HTTP, HTTPError
+from jackfield.framing.json_lines import JSONLines
+from jackfield.http.exchange import Exchange
+from jackfield.http.hosts import Hosts
+from jackfield.http.routes import Handler, Routes
+from jackfield.limits import Limits
+from jackfield.net.connection import Connection
+from jackfield.service import Service
+from jackfield.services.chat import Chat, wire
+from jackfield.services.chat.hub import Person
+from jackfield.services.chat.words import NotSaid
+from jackfield.services.web.kinds import is_text, kind_of
+
+LIMITS = Limits(first_message=8, idle=8, message_time=8, write_time=20, outbox=512 * 1024)
+"""Of browsers as the web service's, until they are in the chat: there they may be silent."""
+
+COOKIE = "jackfield"
+"""What the cookie is called; where the port is not the usual one, with it: a browser gives the
+cookies of a host to all its ports, and there may be a board at each."""
+
+KEPT = 90 * 24 * 3600
+"""Seconds for which a browser keeps the cookie."""
+
+MOST_BODY = 4096
+"""Bytes of a request to sign in."""
+
+MOST_SECRET = 512
+"""Characters of a secret, in a cookie or a link, that are looked at."""
+
+JSON = "application/json"
+
+FIELDS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "connect-src 'self'; img-src 'self' data:; manifest-src 'self'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+"""What is said of every answer: nothing runs but the page's own files, and nobody frames it."""
+
+_NOT_KEPT = FIELDS | {"Cache-Control": "no-store"}
+_FOR_EVER = FIELDS | {
+    "Cache-Control": "public, max-age=31536000, immutable",
+    "Vary": "Accept-Encoding",
+}
+_HERE = "@page@"
+"""What stands in index.html for the address of the other files."""
+
+
+class People(Protocol):
+    """What the page needs somebody to know about people."""
+
+    is_open: bool
+    """Whether anybody may come in, by a name alone."""
+
+    async def sign_in(self, name: str, token: str, source: str) -> tuple[Person, str]:
+        """Give who somebody is, and the secret of their new session.
+
+        name: what they want to be called, or empty. token: an invitation or a token, or empty.
+        source: the address they come from, for which attempts are counted.
+        Raises NotSaid, with words for them, for who may not come in.
+        """
+
+    async def by_session(self, secret: str) -> Person | None:
+        """Give whose session this is; None where it is nobody's, or over."""
+
+    async def sign_out(self, secret: str) -> None:
+        """End a session, if there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file of the page, as it is sent."""
+
+    kind: str
+    plain: bytes
+    packed: bytes | None
+
+
+class Page:
+    """The page of a board.
+
+    chat: what it is a window on. people: who may come in. name: of the board.
+    origins: where it is reached from elsewhere, such as `https://board.example.org` at a proxy;
+    on loopback it answers to these names beside localhost and addresses.
+    prefix: of all paths, such as `/board`, where a proxy leaves it in.
+    """
+
+    def __init__(
+        self,
+        chat: Chat,
+        people: People,
+        *,
+        name: str = "Jackfield",
+        origins: Iterable[str] = (),
+        prefix: str = "",
+    ) -> None:
+        self._chat = chat
+        self._people = people
+        self._name = name
+        self._origins = tuple(origin.lower().rstrip("/") for origin in origins)
+        self._files, self._version = _files()
+        self._index = self._files.pop("index.html").plain.decode()
+        self._open: dict[str, set[Connection[Any]]] = {}  # into the chat, by session
+        names = [urlsplit(origin).hostname or "" for origin in self._origins]
+        self.routes = Routes(Hosts(names))
+        add: list[tuple[str, str, Handler]] = [
+            ("GET", "/", self._show),
+            ("GET", "/in/{secret}", self._show_link),
+            ("GET", "/page/{version}/{file}", self._send_file),
+            ("GET", "/me", self._me),
+            ("POST", "/sign-in", self._sign_in),
+            ("POST", "/sign-out", self._sign_out),
+            ("GET", "/chat", self._talk),
+        ]
+        for method, path, handler in add:
+            self.routes.add(method, prefix.rstrip("/") + path, handler)
+
+    def service(self) -> Service[Any]:
+        """Make the service that serves it. It is for the event loop of the chat: asyncio's model."""
+        return Service("page", self.routes, HTTP("server"), LIMITS, joins_rooms=True)
+
+    # The page itself
+
+    async def _show(self, exchange: Exchange) -> None:
+        await self._send_index(exchange, "")
+
+    async def _show_link(self, exchange: Exchange, secret: str) -> None:
+        del secret  # the page has it from its address
+        await self._send_index(exchange, "../")
+
+    async def _send_index(self, exchange: Exchange, up: str) -> None:
+        text = self._index.replace(_HERE, f"{up}page/{self._version}")
+        await exchange.respond(200, text, kind_of("index.html"), _NOT_KEPT)
+
+    async def _send_file(self, exchange: Exchange, version: str, file: str) -> None:
+        found = self._files.get(file) if version == self._version else None
+        if found is None:
+            await exchange.respond(404, "404 Not Found\n", fields=_NOT_KEPT)
+            return
+        accepted = exchange.request.fields.get("accept-encoding", "").lower()
+        fields, data = _FOR_EVER, found.plain
+        if found.packed is not None and "gzip" in accepted.replace(" ", "").split(","):
+            fields, data = fields | {"Content-Encoding": "gzip"}, found.packed
+        await exchange.respond(200, data, found.kind, fields)
+
+    # Who somebody is
+
+    async def _me(self, exchange: Exchange) -> None:
+        person = await self._person(exchange)
+        await self._tell(exchange, 200, self._about(person))
+
+    def _about(self, person: Person | None) -> dict[str, Any]:
+        return {
+            "name": None if person is None else person.name,
+            "open": self._people.is_open,
+            "board": self._name,
+        }
+
+    async def _sign_in(self, exchange: Exchange) -> None:
+        asked = await self._asked(exchange)
+        if asked is None:
+            return
+        name, token = asked.get("name", ""), asked.get("token", "")
+        if not isinstance(name, str) or not isinstance(token, str):
+            await self._tell(exchange, 400, {"why": "name and token are texts"})
+            return
+        try:
+            person, secret = await self._people.sign_in(name, token, exchange.conn.source)
+        except NotSaid as error:
+            await self._tell(exchange, 403, {"why": str(error)})
+            return
+        await self._end_session(_secret_of(exchange))  # of whoever was here before
+        cookie = f"{_cookie_of(exchange)}={secret}; Max-Age={KEPT}{_attributes(exchange)}"
+        await self._tell(exchange, 200, self._about(person), {"Set-Cookie": cookie})
+
+    async def _sign_out(self, exchange: Exchange) -> None:
+        if await self._asked(exchange) is None:
+            return
+        await self._end_session(_secret_of(exchange))
+        cookie = f"{_cookie_of(exchange)}=; Max-Age=0{_attributes(exchange)}"
+        await self._tell(exchange, 200, self._about(None), {"Set-Cookie": cookie})
+
+    async def _end_session(self, secret: str) -> None:
+        if secret:
+            await self._people.sign_out(secret)
+            for conn in self._open.pop(secret, ()):
+                conn.core.refuse("signed out")
+
+    async def _person(self, exchange: Exchange) -> Person | None:
+        secret = _secret_of(exchange)
+        return await self._people.by_session(secret) if secret else None
+
+    async def _asked(self, exchange: Exchange) -> dict[str, Any] | None:
+        """Give what a POST asks for; None where it is answered, since it may not ask."""
+        if not self._is_own(exchange):
+            await self._tell(exchange, 403, {"why": "only the board's own page may ask for this"})
+            return None
+        if exchange.request.fields.get("content-type", "").partition(";")[0].strip() != JSON:
+            await self._tell(exchange, 415, {"why": f"a request here is {JSON}"})
+            return None
+        try:
+            asked = json.loads(await exchange.read(MOST_BODY))
+        except (ValueError, RecursionError) as error:
+            if isinstance(error, HTTPError):
+                raise
+            asked = None
+        if not isinstance(asked, dict):
+            await self._tell(exchange, 400, {"why": "a request here is an object of JSON"})
+            return None
+        return asked
+
+    def _is_own(self, exchange: Exchange) -> bool:
+        """Whether a request comes from the board's own page, or from no page at all."""
+        fields = exchange.request.fields
+        if fields.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
+            return False
+        origin = fields.get("origin")
+        if origin is None or origin.lower() in self._origins:
+            return True
+        scheme, _, asking = origin.lower().partition("://")
+        usual = {"http": ":80", "https": ":443"}.get(scheme, "")
+        here = fields.get("host", "").lower()
+        return bool(here) and asking.removesuffix(usual) == here.removesuffix(usual)
+
+    @staticmethod
+    async def _tell(
+        exchange: Exchange, status: int, what: dict[str, Any], more: dict[str, str] | None = None
+    ) -> None:
+        await exchange.respond(status, json.dumps(what), JSON, _NOT_KEPT | (more or {}))
+
+    # The chat
+
+    async def _talk(self, exchange: Exchange) -> None:
+        """Go on by WebSocket. Pages are known by their session; other programs tell a token."""
+        if not self._is_own(exchange):
+            await self._tell(exchange, 403, {"why": "only the board's own page may connect"})
+            return
+        secret = _secret_of(exchange)
+        person = await self._person(exchange)
+        if person is None and "origin" in exchange.request.fields:
+            await self._tell(exchange, 401, {"why": "sign in first"})
+            return
+        framing = JSONLines(wire.MOST_MESSAGE)
+        conn = await exchange.upgrade(framing, self._origins, silent=True)
+        if conn is None:
+            return
+        if person is None:
+            await self._chat.by_client(conn)
+            return
+        own = self._open.setdefault(secret, set())
+        own.add(conn)
+        try:
+            if await self._people.by_session(secret) is not None:  # it may have ended meanwhile
+                await self._chat.by_client(conn, person)
+        finally:
+            own.discard(conn)
+            if not own and self._open.get(secret) is own:
+                del self._open[secret]
+
+
+def _files() -> tuple[dict[str, _File], str]:
+    """Read the page's files; give them by name, and what their address has of them."""
+    found: dict[str, _File] = {}
+    digest = hashlib.sha256()
+    folder = resources.files("jackfield.board") / "page"
+    for entry in sorted(folder.iterdir(), key=lambda one: one.name):
+        data = entry.read_bytes()
+        digest.update(entry.name.encode() + b"\0" + hashlib.sha256(data).digest())
+        kind = kind_of(entry.name)
+        packed = gzip.compress(data, mtime=0) if is_text(kind) and len(data) > 1024 else None
+        found[entry.name] = _File(kind, data, packed)
+    return found, digest.hexdigest()[:16]
+
+
+def _cookie_of(exchange: Exchange) -> str:
+    """Say what the cookie is called where the request came to."""
+    host = exchange.request.fields.get("host", "")
+    port = host.rpartition("]")[2].rpartition(":")[2]
+    return f"{COOKIE}-{port}" if ":" in host and port.isdecimal() else COOKIE
+
+
+def _secret_of(exchange: Exchange) -> str:
+    """Give the secret of the session that a request has; empty without."""
+    name = _cookie_of(exchange)
+    for pair in exchange.request.fields.get("cookie", "").split(";"):
+        key, _, value = pair.strip().partition("=")
+        if key == name and 0 < len(value) <= MOST_SECRET and value.isascii():
+            return value
+    return ""
+
+
+def _attributes(exchange: Exchange) -> str:
+    """Give the attributes of a cookie. A proxy says whether it was reached over TLS."""
+    said = exchange.request.fields.get("x-forwarded-proto", "").lower()
+    is_secure = exchange.conn.local.transport.uses_tls or said == "https"
+    return f"; HttpOnly; SameSite=Strict{'; Secure' if is_secure else ''}"
