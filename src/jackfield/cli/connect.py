@@ -183,6 +183,12 @@ def connect(
             raise click.UsageError(
                 "--replay sends bytes as they were: without --framing and --once"
             )
+        if where.is_websocket:
+            plain = "tls" if where.transport.uses_tls else "tcp"
+            raise click.UsageError(
+                "--replay sends bytes as they were, WebSocket's own among them: "
+                f"connect to {plain}://{where.host}:{where.port}"
+            )
         recorded = _chosen(read(replay), of, replay)
     wishes = Wishes(
         where,

@@ -21,6 +21,7 @@ import os
 import zlib
 from codecs import getincrementaldecoder
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from jackfield.errors import (
@@ -80,6 +81,7 @@ class WebSocket(Framing[M]):
     """The messages of `inner`, over WebSocket.
 
     side: "server" receives masked frames and sends plain ones, "client" the other way round.
+    codecs: how a message in one frame is decoded, by the frame's first byte.
     deflate: bits of the window that messages may be compressed with, 9 to 15, if compression was
     agreed on; 0 if not. Whatever the peer compresses with, up to 15 bits, is taken then.
     Two that are alike encode alike, and are equal.
@@ -100,6 +102,14 @@ class WebSocket(Framing[M]):
         self.deflate = deflate
         self._marked = inner.payload == "marked"
         self._first = FIN | (TEXT if inner.payload == "text" else BINARY)
+        decode = inner.decode_unit
+        # of messages that come in one frame, not compressed: by their first byte
+        self.codecs: dict[int, Callable[[bytes], M]] = {FIN | BINARY: decode, FIN | TEXT: decode}
+        if inner.payload == "marked":
+            self.codecs[FIN | BINARY] = partial(_marked, decode, b"\2")
+            self.codecs[FIN | TEXT] = partial(_marked, decode, b"\1")
+        elif inner.payload == "binary":
+            self.codecs[FIN | TEXT] = partial(_checked, decode)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, WebSocket) and self._kind == other._kind
@@ -219,15 +229,7 @@ class WebSocketDecoder(Decoder[M]):
         """Go on with another framing inside."""
         self._framing = framing
         self._limit = framing.max_message + _ENDING
-        inner = framing.inner
-        decode = inner.decode_unit
-        # of messages that come in one frame, not compressed: by their first byte
-        self._codecs: dict[int, Callable[[bytes], M]] = {FIN | BINARY: decode, FIN | TEXT: decode}
-        if inner.payload == "marked":
-            self._codecs[FIN | BINARY] = lambda unit: decode(b"\2" + unit)
-            self._codecs[FIN | TEXT] = lambda unit: decode(b"\1" + unit)
-        elif inner.payload == "binary":
-            self._codecs[FIN | TEXT] = lambda unit: decode(_checked(unit))
+        self._codecs = framing.codecs
 
     def feed(self, data: bytes) -> list[M]:
         if self.error is not None or self.closed is not None:
@@ -460,9 +462,13 @@ def _skipped(_unit: bytes) -> Any:
     return None
 
 
-def _checked(unit: bytes) -> bytes:
+def _marked(decode: Callable[[bytes], M], mark: bytes, unit: bytes) -> M:
+    return decode(mark + unit)
+
+
+def _checked(decode: Callable[[bytes], M], unit: bytes) -> M:
     _check_utf8(_new_utf8(), unit, last=True)
-    return unit
+    return decode(unit)
 
 
 def _check_utf8(decoder: Any, data: bytes, *, last: bool) -> None:

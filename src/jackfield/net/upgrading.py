@@ -81,28 +81,36 @@ class ServerUpgrade:
     def __init__(self, endpoint: Endpoint) -> None:
         check_installed()
         self.http = HTTP("server")
-        self._site = site_of(endpoint)
+        self.site = site_of(endpoint)
+        self._wire: WebSocket[Any] | None = None
 
     def begin(self, conn: StreamConnection[Any], ready: Ready) -> None:
         """Wait for a request, and answer it."""
-        _Accepting(conn, ready, self._site)
+        _Accepting(conn, ready, self)
+
+    def wire(self, framing: Framing[Any], deflate: int) -> WebSocket[Any]:
+        """Give the framing; the last one again, if it is the same, so that they share it."""
+        last = self._wire
+        if last is None or last.inner is not framing or last.deflate != deflate:
+            last = self._wire = WebSocket(framing, "server", deflate=deflate)
+        return last
 
 
 class _Accepting(_Upgrade):
     """A server's side."""
 
-    def __init__(self, conn: StreamConnection[Any], ready: Ready, site: Site) -> None:
-        self._site = site
+    def __init__(self, conn: StreamConnection[Any], ready: Ready, upgrade: ServerUpgrade) -> None:
+        self._upgrade = upgrade
         super().__init__(conn, ready)
 
     def _take(self, message: Any) -> None:
         try:
-            response, deflate = accept(message, self._site)
+            response, deflate = accept(message, self._upgrade.site)
         except HTTPError as error:
             self._broken(error)
             return
         self.conn.send_head(response)
-        self.conn.begin_messages(WebSocket(self.conn.framing, "server", deflate=deflate))
+        self.conn.begin_messages(self._upgrade.wire(self.conn.framing, deflate))
         self._end(None)
 
     def _broken(self, error: RemoteProtocolError) -> None:
