@@ -29,13 +29,14 @@ would catch. The second level tells who is to blame::
     │   ├── BadMessage                    bytes that are not a message of this framing
     │   ├── MessageTooLong                a message past the framing's bound
     │   └── IncompleteMessage             the stream ended inside a message
-    └── FetchError                        fetch() has reached a server, and got no good answer
-        ├── HTTPStatusError               the server says so itself: a status of 400 or above
-        ├── RedirectRefused               one redirect too many, or one to what is not followed
-        ├── ResponseCut                   ConnectionError: the response ended before its end
-        ├── ServerSilent                  TimeoutError: the server says nothing more
-        ├── DecodingError                 ValueError: a body that its coding cannot decode
-        └── ChecksumMismatch              ValueError: the body is not the one that was expected
+    ├── FetchError                        fetch() has reached a server, and got no good answer
+    │   ├── HTTPStatusError               the server says so itself: a status of 400 or above
+    │   ├── RedirectRefused               one redirect too many, or one to what is not followed
+    │   ├── ResponseCut                   ConnectionError: the response ended before its end
+    │   ├── ServerSilent                  TimeoutError: the server says nothing more
+    │   ├── DecodingError                 ValueError: a body that its coding cannot decode
+    │   └── ChecksumMismatch              ValueError: the body is not the one that was expected
+    └── KeepingFailed                     RuntimeError: a board's store did not keep it, or find it
 
 Only `net/` and `tools/` catch `OSError`; what leaves them is one of these, with the
 operating system's error as its `__cause__` and its name (``ECONNREFUSED``) in the text.
@@ -186,3 +187,10 @@ class DecodingError(FetchError, ValueError):
 
 class ChecksumMismatch(FetchError, ValueError):
     """The body is whole, and is not the one that was expected."""
+
+
+class KeepingFailed(JackfieldError, RuntimeError):
+    """A board's store did not keep this, or cannot look it up. Nothing was acknowledged.
+
+    The text says what is the matter with the store. The same may be tried again later.
+    """

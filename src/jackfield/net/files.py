@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -156,14 +158,124 @@ def sync_folder(folder: Path) -> None:
             os.close(fd)
 
 
+def make_private(path: str) -> bool:
+    """Make an empty file, unless it is there, and let its owner alone read and write it.
+
+    Gives whether that could be done: a disk that is full or read-only is told by what is written
+    next. Raises ConfigurationError naming what is there and is no file.
+    """
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    except IsADirectoryError as error:
+        raise ConfigurationError(f"{path}: is a folder, and no file") from error
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise ConfigurationError(f"{path}: is a link, and no file") from error
+        return False
+    try:
+        if os.name == "posix" and os.fstat(fd).st_mode & 0o077:
+            os.fchmod(fd, 0o600)
+        os.fsync(fd)
+        sync_folder(Path(path).parent)
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+
+
+def size_of(path: str) -> int:
+    """Give the bytes of a file; 0 where there is none. Raises nothing."""
+    try:
+        return Path(path).stat().st_size
+    except (OSError, ValueError):  # ValueError: a NUL in the name
+        return 0
+
+
+def may_write(path: str) -> bool:
+    """Whether this user may write a file, or where there is none, make it. Raises nothing."""
+    try:
+        folder = os.access(Path(path).parent, os.W_OK)
+        return folder and (os.access(path, os.W_OK) or not os.path.lexists(path))
+    except ValueError:
+        return False
+
+
+def put_away(path: str, name: str) -> str:
+    """Call a file otherwise, in its folder, if it is there; give why that failed, or nothing."""
+    try:
+        if os.path.lexists(path):
+            Path(path).rename(Path(path).with_name(name))
+    except OSError as error:
+        return f"{path}: {error.strerror or error} ({code(error)})"
+    return ""
+
+
+@contextlib.contextmanager
+def made_whole(path: str) -> Iterator[str]:
+    """Have a file made under another name, in the same folder; then it is called `path`.
+
+    The name that is given is of an empty file for its owner alone. When what is in the `with`
+    fails, nothing is left. On the disk when it ends. Raises ConfigurationError naming the file,
+    when it is there already, or cannot be made.
+    """
+    target = Path(path)
+    try:
+        if os.path.lexists(target):
+            msg = f"{path}: is there already; name another, or remove it first"
+            raise ConfigurationError(msg)
+        fd, new = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        os.close(fd)
+    except (OSError, ValueError) as error:
+        if isinstance(error, ConfigurationError):
+            raise
+        raise ConfigurationError(f"{path}: {_said(error)}") from error
+    try:
+        yield new
+        try:
+            fd = os.open(new, os.O_RDWR)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+            Path(new).rename(target)
+            sync_folder(target.parent)
+        except OSError as error:
+            raise ConfigurationError(f"{path}: {_said(error)}") from error
+    finally:
+        for name in (new, f"{new}-journal", f"{new}-wal", f"{new}-shm"):  # as SQLite calls its own
+            with contextlib.suppress(OSError):
+                os.unlink(name)  # noqa: PTH108  names that were just made
+
+
+def copy(path: str, target: str) -> None:
+    """Copy a file to a name that is there. Raises ConfigurationError naming the one at fault."""
+    try:
+        with Path(path).open("rb") as source, Path(target).open("wb") as file:
+            shutil.copyfileobj(source, file, 1024 * 1024)
+    except OSError as error:
+        where = error.filename or target
+        raise ConfigurationError(f"{where}: {_said(error)}") from error
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"{error.strerror or error} ({code(error)})"
+    return str(error)
+
+
 class Lock:
     """Held by one process at a time, within `with`; by way of a file, which stays.
 
-    Waits for who has it. Where the system has no flock(2), it locks nothing.
+    Waits for who has it, or not. Where the system has no flock(2), it locks nothing; nor does one
+    that does not wait on a disk that cannot be written, where there is nothing to lose.
+
+    Raises ConfigurationError, when it cannot be had.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, wait: bool = True) -> None:
         self._path = path
+        self._wait = wait
         self._fd = -1
 
     def __enter__(self) -> None:
@@ -171,8 +283,13 @@ class Lock:
         try:
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
             if fcntl is not None:
-                fcntl.flock(fd, fcntl.LOCK_EX)
+                fcntl.flock(fd, fcntl.LOCK_EX | (0 if self._wait else fcntl.LOCK_NB))
+        except BlockingIOError as error:
+            os.close(fd)
+            raise ConfigurationError(f"{self._path}: another process has it") from error
         except OSError as error:
+            if not self._wait and fd < 0 and error.errno in {errno.EROFS, errno.ENOSPC}:
+                return
             if fd >= 0:
                 os.close(fd)
             msg = f"{self._path}: {error.strerror or error} ({code(error)})"
@@ -185,4 +302,6 @@ class Lock:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        os.close(self._fd)
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar
 
-from jackfield.errors import EndOfStream, PeerLost
+from jackfield.errors import EndOfStream, KeepingFailed, PeerLost
 from jackfield.net.connection import Connection
 from jackfield.services.chat import wire
 from jackfield.services.chat.doors import Doors
@@ -20,6 +20,9 @@ from jackfield.services.chat.words import NotSaid
 
 PAGE = 50
 """Messages on a page of history, unless asked for otherwise."""
+
+WAIT = 5.0
+"""Seconds after which a client may say again what the store has not kept."""
 
 MOST_ERRORS = 100
 """Errors in a row after which a client is taken for broken, and disconnected."""
@@ -96,7 +99,7 @@ class ClientSession:
                     name, token = asked.maybe_text("name"), asked.maybe_text("token")
                     self.person = await self._doors.who(name or "", token or "", conn.source)
                 break
-            except NotSaid as error:
+            except (NotSaid, KeepingFailed) as error:
                 await conn.send({"is": "error", "why": str(error), "do": "come"})
         read = await self._hub.come(self)
         rooms = [await self._room_for_me(self._hub.rooms[name], read[name]) for name in read]
@@ -147,12 +150,13 @@ class ClientSession:
             if do is None:
                 raise NotSaid(f"nothing is called {asked.do[:40]!r} here")
             answer = await do(self, asked)
-        except NotSaid as error:
+        except (NotSaid, KeepingFailed) as error:
             answer = {"is": "error", "do": asked.do[:40], "why": str(error)}
             if asked.do == "say":
                 answer["id"] = asked.fields.get("id")
-            if error.wait is not None:
-                answer["wait"] = error.wait
+            wait = error.wait if isinstance(error, NotSaid) else WAIT
+            if wait is not None:
+                answer["wait"] = wait
             await self._conn.send(answer | ask)
             return False
         await self._conn.send(answer | ask)
@@ -215,7 +219,7 @@ class ClientSession:
             self.person,
             asked.text("text"),
             asked.maybe_text("room"),
-            asked.maybe_time("before"),
+            asked.maybe_place("before"),
             most,
         )
         messages = [wire.said(message) for message in found]

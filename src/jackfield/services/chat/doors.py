@@ -27,7 +27,7 @@ class Doors(Protocol):
         """
 
 
-class OpenDoors:
+class OpenDoors(Doors):
     """Anybody may come in, under a name of their choice that nobody has now."""
 
     question = "What is your name?"

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
-from jackfield.services.chat.words import indexed, key_of, phrases_of
+from jackfield.services.chat.words import indexed, key_of, mentions_in, phrases_of
 
 MOST_AT_ONCE = 200
 """Messages on one page of history."""
@@ -65,7 +65,7 @@ class Message:
 
 
 class History(Protocol):
-    """Keeps what is said. Every method may raise `KeepingFailed` of the board's errors."""
+    """Keeps what is said. Every method may raise KeepingFailed."""
 
     async def rooms(self) -> list[RoomRecord]:
         """Give all rooms."""
@@ -80,7 +80,7 @@ class History(Protocol):
         """Keep a message; give it with its number, and whether it is new.
 
         It is on disk when this returns. One that its author has sent before, by the same id, is
-        given as it was kept then.
+        given as it was kept then. Raises KeyError when there is no such room.
         """
 
     def tell(self, call: Callable[[Message], None]) -> None:
@@ -92,24 +92,45 @@ class History(Protocol):
         """Give messages of a room in order: the last ones before a number, or the first after."""
 
     async def search(
-        self, text: str, rooms: list[str], *, before: float | None = None, most: int = 50
+        self,
+        text: str,
+        rooms: list[str],
+        *,
+        before: tuple[str, int] | None = None,
+        most: int = 50,
     ) -> list[Message]:
-        """Find messages in these rooms, newest first; those before a time, in seconds."""
+        """Find messages in these rooms, newest first.
+
+        before: the room and the number of a message, the last one found so far: those that were
+        kept before it. There are none before one that is not there.
+        """
 
     async def read_up_to(self, person: str) -> dict[str, int]:
         """Give how far somebody, by key, has read in each room they are in."""
 
+    async def join(self, person: str, room: str, number: int) -> None:
+        """Note that somebody is in a room and has read so far, unless they are in it already.
+
+        Raises KeyError when there is no such room.
+        """
+
     async def set_read(self, person: str, room: str, number: int) -> None:
-        """Note that somebody is in a room and has read so far; never less than before."""
+        """Note how far somebody has read in a room they are in; never less than before.
+
+        The last second of this may be lost when the machine fails: it is read again then.
+        """
 
     async def leave(self, person: str, room: str) -> None:
         """Note that somebody is in a room no more."""
+
+    async def forget(self, person: str) -> None:
+        """Note that somebody is in no room any more; what they said stays."""
 
     async def mentions_of(self, person: str, room: str, after: int) -> int:
         """Count the messages after a number that mention somebody."""
 
 
-class MemoryHistory:
+class MemoryHistory(History):
     """A history that lasts as long as the process, and keeps the last messages of each room.
 
     most: messages of a room.
@@ -120,6 +141,8 @@ class MemoryHistory:
         self._rooms: dict[str, RoomRecord] = {}
         self._messages: dict[str, list[Message]] = {}
         self._ids: dict[tuple[str, str], Message] = {}
+        self._positions: dict[tuple[str, int], int] = {}
+        self._kept = 0
         self._read: dict[str, dict[str, int]] = {}
         self._told: list[Callable[[Message], None]] = []
 
@@ -143,11 +166,14 @@ class MemoryHistory:
         self._rooms[message.room] = replace(room, last=number)
         kept = Message(message.room, number, message.author, message.id, message.text, time.time())
         self._ids[key] = kept
+        self._kept += 1
+        self._positions[kept.room, number] = self._kept
         messages = self._messages[message.room]
         messages.append(kept)
         if len(messages) > self._most:
             old = messages.pop(0)
             self._ids.pop((key_of(old.author), old.id), None)
+            del self._positions[old.room, old.number]
         for call in self._told:
             call(kept)
         return kept, True
@@ -165,31 +191,44 @@ class MemoryHistory:
         return [one for one in messages if before is None or one.number < before][-most:]
 
     async def search(
-        self, text: str, rooms: list[str], *, before: float | None = None, most: int = 50
+        self,
+        text: str,
+        rooms: list[str],
+        *,
+        before: tuple[str, int] | None = None,
+        most: int = 50,
     ) -> list[Message]:
         phrases = [f" {' '.join(words)} " for words in phrases_of(text)]
+        end = self._kept + 1 if before is None else self._positions.get(before, 0)
         found = [
-            one
-            for room in rooms
+            (position, one)
+            for room in set(rooms)
             for one in self._messages.get(room, [])
-            if (before is None or one.at < before) and _has(one.text, phrases)
+            if (position := self._positions[room, one.number]) < end and _has(one.text, phrases)
         ]
-        found.sort(key=lambda one: one.at, reverse=True)
-        return found[: min(most, MOST_AT_ONCE)]
+        found.sort(key=lambda one: one[0], reverse=True)
+        return [one for _, one in found[: min(most, MOST_AT_ONCE)]]
 
     async def read_up_to(self, person: str) -> dict[str, int]:
         return dict(self._read.get(person, {}))
 
+    async def join(self, person: str, room: str, number: int) -> None:
+        if room not in self._rooms:
+            raise KeyError(room)
+        self._read.setdefault(person, {}).setdefault(room, number)
+
     async def set_read(self, person: str, room: str, number: int) -> None:
-        read = self._read.setdefault(person, {})
-        read[room] = max(number, read.get(room, 0))
+        read = self._read.get(person, {})
+        if room in read:
+            read[room] = max(number, read[room])
 
     async def leave(self, person: str, room: str) -> None:
         self._read.get(person, {}).pop(room, None)
 
-    async def mentions_of(self, person: str, room: str, after: int) -> int:
-        from jackfield.services.chat.words import mentions_in  # noqa: PLC0415
+    async def forget(self, person: str) -> None:
+        self._read.pop(person, None)
 
+    async def mentions_of(self, person: str, room: str, after: int) -> int:
         messages = self._messages.get(room, [])
         return sum(one.number > after and person in mentions_in(one.text) for one in messages)
 

@@ -48,10 +48,15 @@ LONGEST_MUTE = 30 * 24 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who is here. `operator`: whether every room is theirs to keep order in."""
+    """Who is here.
+
+    operator: whether every room is theirs to keep order in. guest: whether the name is theirs only
+    as long as they are here.
+    """
 
     name: str
     operator: bool = False
+    guest: bool = False
 
     @property
     def key(self) -> str:
@@ -155,7 +160,7 @@ class Hub:
         read = await self.history.read_up_to(key)
         if not read:
             read = {LOBBY: self.rooms[LOBBY].record.last}
-            await self.history.set_read(key, LOBBY, read[LOBBY])
+            await self.history.join(key, LOBBY, read[LOBBY])
         self._sessions.setdefault(key, {})[session] = None
         for name in read:
             room = self.rooms.get(name)
@@ -224,10 +229,17 @@ class Hub:
         return room
 
     async def direct(self, person: Person, other: str) -> RoomState:
-        """Open the direct conversation of two people. Raises NotSaid for one with oneself."""
+        """Open the direct conversation of two people. Raises NotSaid for one with oneself.
+
+        Nor do guests have any: the next one of the name would read it.
+        """
         key = key_of(words.name_of(other.removeprefix("@")))
         if key == person.key:
             raise NotSaid("that is you")
+        if person.guest:
+            raise NotSaid("guests have no direct conversations; ask for an invitation")
+        if any(session.person.guest for session in self.sessions_of(key)):
+            raise NotSaid("that is a guest, and guests have no direct conversations")
         room = await self._make(RoomRecord(direct_name(person.key, key), "direct"))
         await self._bring(person.key, room)
         return room
@@ -238,7 +250,7 @@ class Hub:
             if len(read) >= MOST_JOINED:
                 raise NotSaid(f"you are in {MOST_JOINED} rooms already; leave one first")
             unread = room.record.kind == "direct"  # all that was said there is for both
-            await self.history.set_read(key, room.name, 0 if unread else room.record.last)
+            await self.history.join(key, room.name, 0 if unread else room.record.last)
         for session in self.sessions_of(key):
             self._enter(room, session)
             session.changed(room)
@@ -378,9 +390,17 @@ class Hub:
         return await self.history.page(room.name, before=before, after=after, most=most)
 
     async def search(
-        self, person: Person, text: str, name: str | None, before: float | None, most: int = 50
+        self,
+        person: Person,
+        text: str,
+        name: str | None,
+        before: tuple[str, int] | None,
+        most: int = 50,
     ) -> list[Message]:
-        """Find messages in one room, or in all that a person is in. Raises NotSaid."""
+        """Find messages in one room, or in all that a person is in. Raises NotSaid.
+
+        before: the room and number of the last one found so far, as `History.search()`.
+        """
         if name is not None:
             rooms = [self.room_of(person, name).name]
         else:

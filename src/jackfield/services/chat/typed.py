@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar
 from uuid import uuid4
 
-from jackfield.errors import EndOfStream, PeerLost
+from jackfield.errors import EndOfStream, KeepingFailed, PeerLost
 from jackfield.net.connection import Connection
 from jackfield.services.chat import words
 from jackfield.services.chat.doors import Doors
@@ -171,7 +171,7 @@ class LineSession:
                         return False
                     self.person = await self._doors.who(said, said, self._conn.source)
                 await self._hub.come(self)
-            except NotSaid as error:
+            except (NotSaid, KeepingFailed) as error:
                 await self._say(f"* {error}")
             except (EndOfStream, PeerLost):
                 return False
@@ -207,7 +207,7 @@ class LineSession:
                 name = words.clean(command, lines=False)[:40]
                 raise NotSaid(f"there is no command /{name}; /help shows all")
             await do(self, rest.strip())
-        except NotSaid as error:
+        except (NotSaid, KeepingFailed) as error:
             await self._say(f"* {error}")
 
     async def _speak(self, room: str, text: str) -> None:

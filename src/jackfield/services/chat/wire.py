@@ -12,7 +12,7 @@ From a client::
     {"do": "topic", "room": …, "text": …}
     {"do": "mute", "room": …, "name": …, "seconds": …}    {"do": "remove", "room": …, "name": …}
     {"do": "page", "room": …, "before": … or "after": …, "most": …}
-    {"do": "search", "text": …, "room": … or left out, "before": …}
+    {"do": "search", "text": …, "room": … or left out, "before": [ROOM, NUMBER] or left out}
     {"do": "rooms"}
 
 with `"ask": NUMBER` where the answer is to be told from others: it comes back with it.
@@ -35,6 +35,8 @@ From the chat::
 ROOM is `{"room": …, "kind": …, "with": …, "topic": …, "last": …, "read": …, "mentions": …,
 "keeper": …}`: `with` is the other one of a direct conversation, `keeper` whether one may keep
 order.
+
+A search goes on before the last message that it found, by its room and number.
 
 A client that comes back knows the last number it has of each room, and asks for the rest by `page`
 with `after`. A message that it has sent and not seen kept, it says again with the same id.
@@ -96,6 +98,15 @@ class Asked:
         if not isinstance(found, int | float) or isinstance(found, bool):
             raise NotSaid(f"{self.do}: {name} is a time in seconds")
         return float(found)
+
+    def maybe_place(self, name: str) -> tuple[str, int] | None:
+        """Give a field that is a message's room and number, or left out. Raises NotSaid."""
+        match self.fields.get(name):
+            case None:
+                return None
+            case [str(room), int(number)] if 0 < number < 1 << 53:
+                return room, number
+        raise NotSaid(f"{self.do}: {name} is a message's room and number")
 
 
 def asked(message: Any) -> Asked:

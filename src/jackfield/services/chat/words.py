@@ -29,6 +29,12 @@ MOST_TOPIC = 200
 MOST_TERMS = 16
 """Words, or runs of characters, that are searched for at a time."""
 
+LONGEST_PHRASE = 32
+"""Words, or CJK characters, of one of those; what comes after them is left out of account."""
+
+MOST_MENTIONS = 50
+"""Names that one message mentions; those after them are words like others."""
+
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
     "\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
@@ -124,7 +130,12 @@ def _joins(text: str, at: int) -> bool:
 
 def mentions_in(text: str) -> set[str]:
     """Give the keys of the names that a message mentions, as in `@name`."""
-    return {key_of(found.rstrip(".-")) for found in _MENTION.findall(text)}
+    found: set[str] = set()
+    for name in _MENTION.finditer(text):
+        found.add(key_of(name[1].rstrip(".-")))
+        if len(found) == MOST_MENTIONS:
+            break
+    return found
 
 
 def indexed(text: str) -> str:
@@ -139,4 +150,5 @@ def phrases_of(text: str) -> list[list[str]]:
     Empty for a text that holds nothing to be found.
     """
     plain = unicodedata.normalize("NFKC", text)[: 8 * MOST_TEXT].casefold()
-    return [words for part in plain.split()[:MOST_TERMS] if (words := indexed(part).split())]
+    parts = plain.split()[:MOST_TERMS]
+    return [words[:LONGEST_PHRASE] for part in parts if (words := indexed(part).split())]
