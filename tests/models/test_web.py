@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from jackfield.errors import ConfigurationError
 from jackfield.events import HandlerFailed, RequestAnswered
 from jackfield.limits import Limits
 from jackfield.models.names import ModelName
@@ -165,3 +167,14 @@ def test_over_a_unix_socket(folder: Path) -> None:
                 b"GET /a.txt HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
             )
             assert peer.rest().endswith(b"\r\n\r\nalpha")
+
+
+@pytest.mark.parametrize("where", ["udp://127.0.0.1:0", "unix+seqpacket:@PID", "ws://127.0.0.1:0"])
+@pytest.mark.parametrize("model", PLACES)
+def test_it_needs_a_stream(model: str, where: str) -> None:
+    scheme = where.partition(":")[0]
+    with (
+        pytest.raises(ConfigurationError, match=rf"web needs a stream, and {re.escape(scheme)}://"),
+        serving(model, where, hello="x"),
+    ):
+        pass

@@ -62,6 +62,9 @@ class Framing(Generic[M]):
     """Whether peers may be silent between messages for as long as they like, and be closed for it
     whenever it suits us: that is no fault then, and nobody is told of it."""
 
+    only_streams: bool = False
+    """Whether its messages need a stream, since what there is of one may come in pieces."""
+
     payload: Literal["binary", "text", "marked"] = "binary"
     """What a unit is to a transport that tells text from bytes, as WebSocket does: text in UTF-8,
     or marked as either by its first byte, 1 for text and 2 for bytes."""

@@ -203,7 +203,7 @@ class HTTP(Framing[Any]):
     """
 
     name = "http"
-    rests = True
+    rests = only_streams = True
 
     def __init__(
         self,

@@ -22,6 +22,7 @@ class InlineModel(AsyncioModel):
         return 1
 
     def check(self, endpoints: tuple[Endpoint, ...]) -> None:
+        super().check(endpoints)
         streams = any(not endpoint.is_datagram for endpoint in endpoints)
         if streams and self.serving.service.joins_rooms:
             msg = (

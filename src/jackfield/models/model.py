@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jackfield.endpoints import Endpoint
+from jackfield.errors import ConfigurationError
 from jackfield.models.running import ConnectionStatus, Done, Serving
 from jackfield.net.connection import Connection
 from jackfield.net.handing import Socket
@@ -39,6 +40,12 @@ class Model:
 
     def check(self, endpoints: tuple[Endpoint, ...]) -> None:
         """Raise ConfigurationError for an endpoint that makes no sense under this model."""
+        for endpoint in endpoints:
+            if endpoint.keeps_boundaries and self.serving.framing.only_streams:
+                raise ConfigurationError(
+                    f"{self.serving.service.name} needs a stream, and {endpoint.transport}:// keeps "
+                    "messages; serve it at tcp://, tls:// or unix://"
+                )
 
     async def start(self) -> None:
         """Get ready. Raises ConfigurationError for a service that cannot run so."""

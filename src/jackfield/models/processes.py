@@ -96,6 +96,7 @@ class ProcessesModel(Model):
         return [work.peer for work in self._works()]
 
     def check(self, endpoints: tuple[Endpoint, ...]) -> None:
+        super().check(endpoints)
         if not SUPPORTED:
             msg = "this platform cannot fork, so there is no model processes; choose threads"
             raise ConfigurationError(msg)
