@@ -467,3 +467,12 @@ def test_a_note_says_why_a_download_begins_anew(fetch: Any, tmp_path: Path) -> N
         done = fetch("--continue", server.url, "-o", f"{tmp_path}/file")
     assert done.errors == f"{tmp_path}/file: nothing tells whether the source is still the same\n"
     assert (tmp_path / "file").read_bytes() == b"new"
+
+
+def test_without_the_extra_it_says_what_to_install(
+    fetch: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jackfield.framing.http.httptools", None)
+    done = fetch("http://127.0.0.1:1/")
+    assert done.status == 2
+    assert "pip install 'jackfield[web]'" in done.errors

@@ -325,7 +325,7 @@ class Body:
 
 def _is_open(ask: Ask) -> bool:
     """Whether all there is was asked for, from somewhere on."""
-    return all(value.strip().endswith("-") for name, value in ask.fields if name.lower() == "range")
+    return any(value.strip().endswith("-") for name, value in ask.fields if name.lower() == "range")
 
 
 def fields_of(exchange: Exchange) -> dict[str, str]:
