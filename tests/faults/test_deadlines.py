@@ -69,18 +69,18 @@ def test_so_over_every_transport_that_has_connections(url: str, certificates: Ce
 @services
 @pytest.mark.parametrize("model", ALL)
 def test_one_that_says_nothing_more_is_too(model: ModelName, service: Service[str]) -> None:
-    limits = replace(LONG, idle=0.2)
+    limits = replace(LONG, idle=0.4)
     with Live(service, TCP, model=model, limits=limits) as live, live.connect() as peer:
         assert peer.ask("echo hello") == "hello"
-        assert peer.line() == "error: nothing came for 0.2 s"
+        assert peer.line() == "error: nothing came for 0.4 s"
         assert refused(live)[0] == "idle"
 
 
 def test_a_reply_waits_no_longer_either() -> None:
-    limits = replace(LONG, idle=0.1)
+    limits = replace(LONG, idle=0.3)
     with Live(handlers.replying, TCP, limits=limits) as live, live.connect() as peer:
         assert peer.ask("echo hello") == "hello"
-        assert peer.line() == "error: nothing came for 0.1 s"
+        assert peer.line() == "error: nothing came for 0.3 s"
         assert refused(live)[0] == "idle"
 
 
@@ -179,7 +179,7 @@ def test_a_reader_that_is_only_slow_is_not() -> None:
         for _ in range(6000):
             await conn.send("x" * 999)
 
-    limits = replace(LONG, write_time=0.2)
+    limits = replace(LONG, write_time=0.5)
     pause = threading.Event()
     with Live(Service("much", much, lines()), TCP, limits=limits) as live, live.connect() as peer:
         live.await_event(ConnectionOpened)

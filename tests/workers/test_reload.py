@@ -103,7 +103,7 @@ def test_a_reload_loses_no_datagram(model: ModelName) -> None:
 
     def ask(number: int) -> Callable[[], None]:
         peers.append(peer := crew.connect())
-        peer.sock.settimeout(5)
+        peer.sock.settimeout(15)
 
         def turn() -> None:
             assert peer.ask(f"echo {number}") == str(number)
@@ -112,7 +112,7 @@ def test_a_reload_loses_no_datagram(model: ModelName) -> None:
 
     def come() -> None:
         with crew.connect() as peer:
-            peer.sock.settimeout(5)
+            peer.sock.settimeout(15)
             assert peer.ask("echo new") == "new"
 
     with Crew(handlers.native, UDP, model=model) as crew:
@@ -314,10 +314,10 @@ def test_stopping_while_an_old_worker_lets_go(monkeypatch: pytest.MonkeyPatch) -
 def test_one_that_hangs_while_it_loads_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running, "LOADING", 0.5)
     held = tmp_path / "held"
     held.touch()
     with Crew(handlers.native, TCP) as crew:
+        monkeypatch.setattr(running, "LOADING", 0.5)
         pids = crew.pids
         with pytest.raises(ConfigurationError, match="was not ready after"):
             crew.wait_for(crew.supervisor.reload(handlers.lines_of(Held(str(held)))))

@@ -134,6 +134,7 @@ def test_past_its_inbox_a_session_drops_and_counts() -> None:
     with Live(service, UDP, limits=Limits(session_inbox=3)) as live, live.connect() as peer:
         # one is at hand, three wait, and the handler may have taken one more
         peer.send("0")
+        live.await_event(ConnectionOpened)
         until(lambda: live.call(lambda: live.server._live[1].messages_received) == 1)
         until(lambda: not live.server._live[1].inbox)
         peer.send(*"123456789")
