@@ -23,6 +23,7 @@ COMMANDS = {
     "serve": "Serve one service, ready-made or your own.",
     "connect": "A terminal on any endpoint; exact bytes in a pipe.",
     "talk": "Two people, one line: over TCP, UDP, UNIX or TLS.",
+    "chat": "The chat of a board: full screen, or lines for pipes and scripts.",
     "fetch": "What a browser does, without one, and shown.",
     "cert": "Certificates of one's own, for tls:// between one's own machines.",
     "up": "Start the small services on this machine.",
