@@ -145,7 +145,7 @@ class Page:
             self.routes.add(method, prefix.rstrip("/") + path, handler)
 
     def service(self) -> Service[Any]:
-        """Make the service that serves it. It is for the event loop of the chat: asyncio's model."""
+        """Make the service that serves it. For asyncio's model, on the chat's loop."""
         return Service("page", self.routes, HTTP("server"), LIMITS, joins_rooms=True)
 
     # The page itself

@@ -106,7 +106,8 @@ class App {
   /** The connection is there, or there again. */
   returned() {
     const at = decodeURIComponent(location.hash.replace(/^#\/?/, ""));
-    const room = this.rooms.all.get(this.room?.name ?? at) ?? this.rooms.all.get(LOBBY);
+    const room = this.rooms.all.get(this.room?.name ?? at) ?? this.rooms.sorted[0];
+    if (!room) return;
     if (room !== this.room) this.turnTo(room);
     else this.rooms.load(room);
     this.outbox.send();
@@ -172,6 +173,7 @@ class App {
     this.composer.turnTo(room, before);
     this.log.show(room);
     this.render();
+    this.showList();
     this.rooms.load(room);
   }
 

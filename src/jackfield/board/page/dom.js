@@ -66,9 +66,9 @@ export function avatar(name) {
 
 /** Make an element look as `avatar()` does. @param {HTMLElement} circle @param {string} name */
 export function dress(circle, name) {
-  let sum = 0;
-  for (const char of name.toLowerCase()) sum = (sum * 31 + char.codePointAt(0)) % 9973;
-  circle.className = `avatar hue-${sum % 8}`;
+  let sum = 2166136261;
+  for (const char of name.toLowerCase()) sum = Math.imul(sum ^ char.codePointAt(0), 16777619);
+  circle.className = `avatar hue-${((sum >>> 13) ^ (sum >>> 24)) & 7}`;
   circle.textContent = [...name][0]?.toUpperCase() ?? "?";
 }
 

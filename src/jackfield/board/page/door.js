@@ -31,6 +31,11 @@ export function secretOfLink() {
   return location.pathname.startsWith(path) ? decodeURIComponent(location.pathname.slice(path.length)) : "";
 }
 
+/** Give the secret of what was pasted: of a whole link too. @param {string} pasted */
+function secretIn(pasted) {
+  return pasted.trim().replace(/^https?:\/\/.*\/in\//, "");
+}
+
 /**
  * Show the door until somebody has come in.
  * @param {{open: boolean, board: string}} about
@@ -49,7 +54,7 @@ export function comeIn(about) {
     const text = secret ? "door_link" : byToken ? "door_closed" : "door_open";
     byId("door-text").textContent = t(text);
     byId("door-token").hidden = !byToken || !!secret;
-    byId("door-name").hidden = byToken && !secret;
+    byId("name-label").textContent = t(byToken ? "door_name_new" : "door_name");
     byId("door-other").hidden = !about.open || !!secret;
     byId("door-other").textContent = t(byToken ? "door_with_name" : "door_with_token");
     showWhy(byId("door-why"), "");
@@ -69,7 +74,7 @@ export function comeIn(about) {
       go.disabled = true;
       showWhy(byId("door-why"), "");
       try {
-        const body = { name: name.value.trim(), token: byToken ? token.value.trim() : "" };
+        const body = { name: name.value.trim(), token: byToken ? secretIn(token.value) : "" };
         const me = await post("sign-in", body);
         byId("door").hidden = true;
         token.value = "";

@@ -7,9 +7,6 @@
 
 import { Lost } from "./socket.js";
 
-const TOO_FAST = /^not so fast/;
-const PAUSE = 1100;
-
 /** @typedef {{room: string, id: string, text: string, at: number, failed?: string}} Waiting */
 
 export class Outbox {
@@ -99,8 +96,8 @@ export class Outbox {
           this.drop(id);
         } catch (error) {
           if (error instanceof Lost) return;
-          if (TOO_FAST.test(error.message)) {
-            await new Promise((go) => setTimeout(go, PAUSE));
+          if (error.wait) {
+            await new Promise((go) => setTimeout(go, error.wait * 1000 + 50));
           } else {
             next.failed = error.message || "?";
             this.save();

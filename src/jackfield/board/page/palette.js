@@ -203,7 +203,8 @@ export class Search {
       if (this.text.value.trim() !== text) return;
       this.found += answer.messages.length;
       this.list.append(...answer.messages.map((one) => this.row(one)));
-      this.before = answer.messages.at(-1)?.at;
+      const last = answer.messages.at(-1);
+      if (last) this.before = [last.room, last.number];
       this.more.hidden = !answer.more;
       this.note.textContent = this.found ? t("search_some", { n: this.found }) : t("search_none");
     } catch (error) {

@@ -7,8 +7,14 @@
  * 3. A connection that is silent is asked whether it is there: a network that is gone says nothing.
  */
 
-/** The chat has said no. Its message is the reason. */
-export class Refused extends Error {}
+/** The chat has said no. Its message is the reason; `wait` the seconds after which to ask again. */
+export class Refused extends Error {
+  /** @param {any} answer */
+  constructor(answer) {
+    super(answer.why);
+    this.wait = Number(answer.wait) || 0;
+  }
+}
 
 /** There is no connection, or it went before the answer came. */
 export class Lost extends Error {}
@@ -112,7 +118,7 @@ export class Link {
     if (waiting) {
       this.asked.delete(message.ask);
       clearTimeout(waiting.timer);
-      if (message.is === "error") waiting.fail(new Refused(message.why));
+      if (message.is === "error") waiting.fail(new Refused(message));
       else waiting.give(message);
     } else this.how.hear(message);
   }

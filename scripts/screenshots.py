@@ -1,0 +1,190 @@
+"""Take the pictures of the board's page that the documentation shows, into docs/pictures/.
+
+It starts a board's page with a conversation that was made up, and looks at it with the Chromium of
+this machine, at the size of a phone and of a desktop, light and dark.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+from unittest import mock
+
+from playwright.async_api import Browser, ViewportSize, async_playwright
+
+from jackfield.board import web
+from jackfield.server import Server
+from jackfield.services.chat import Chat
+from jackfield.services.chat.history import Message, NewMessage, RoomRecord
+from jackfield.services.chat.hub import LOBBY, Person, RoomState, direct_name
+
+PICTURES = Path(__file__).resolve().parent.parent / "docs" / "pictures"
+
+SIZES: dict[str, ViewportSize] = {
+    "390": {"width": 390, "height": 844},
+    "1440": {"width": 1440, "height": 900},
+}
+
+Scheme = Literal["light", "dark"]
+SCHEMES: tuple[Scheme, ...] = ("light", "dark")
+
+ME = "Mara"
+DAY = 24 * 3600
+TOPIC = "Racks, sensors, and who has the key to 2.07"
+
+WIKI = "The new switch is in rack 3. Port map is on the wiki: https://wiki.lab.example/racks/3"
+CODE = """It treats each recv() as one message. Cut at the newline instead:
+```python
+async for line in conn:
+    reading = json.loads(line)
+    await store(reading)
+```"""
+CORDS = "@Mara the demo for the class is at 14:00 in room 2.07, could you bring the patch cords?"
+
+TALK = [  # seconds before now, who, what
+    (DAY + 18 * 3600, "Jonas", WIKI),
+    (DAY + 18 * 3600 - 60, "Jonas", "Cables are labelled this time, I promise."),
+    (DAY + 18 * 3600 - 240, "Priya", "A first. 🎉"),
+    (2400, "李伟", "早上好！串口服务器今天能用了吗？"),
+    (2290, "陈晓", "可以了，端口是 7001。用 `nc board 7001` 就能连上。"),
+    (2250, "李伟", "太好了，谢谢！"),
+    (1800, "Priya", "Does anybody know why the sensor reader keeps seeing half a line?"),
+    (1710, "Jonas", CODE),
+    (1650, "Priya", "That was it. Two years of 'flaky hardware' 😅"),
+    (1500, "Tomás", CORDS),
+    (1440, ME, "On my way with all forty of them."),
+    (600, "陈晓", "@Mara 学生的邀请链接我已经发出去了，今天来 38 个人。"),
+    (540, "Tomás", "Then we will see a full lobby for once."),
+    (120, "Priya", "Reading values now, not a single broken line since 9:12."),
+]
+UNREAD = 3
+
+ROOMS = [  # the last number there that has been read
+    ("class-2b", "Jonas", "How do I leave the room again?", 0),
+    ("deploy", "Jonas", "Version 0.9 is on both machines.", 1),
+    ("机房", "陈晓", "空调已经修好了。", 1),
+]
+DIRECTS = [("Priya", "Coffee after the demo?", 0), ("李伟", "好的", 1)]
+
+PEOPLE = ["Jonas", "Priya", "Tomás", "李伟", "陈晓", "Amélie", "Olu", "Sakura"]
+
+
+class Guests:
+    """Lets everybody in as the one whose page is looked at."""
+
+    is_open = True
+
+    async def sign_in(self, name: str, token: str, source: str) -> tuple[Person, str]:
+        del token, source
+        return Person(name), name
+
+    async def by_session(self, secret: str) -> Person | None:
+        return Person(secret)
+
+    async def sign_out(self, secret: str) -> None:
+        """Let them go."""
+
+
+class Stood:
+    """Somebody who is here, and does nothing."""
+
+    def __init__(self, name: str) -> None:
+        self.person = Person(name)
+
+    def said(self, message: Message) -> None:
+        """Hear nothing."""
+
+    def changed(self, room: RoomState) -> None:
+        """Hear nothing of it."""
+
+    def here(self, room: RoomState) -> None:
+        """Hear nothing of it."""
+
+    def out(self, room: str, why: str) -> None:
+        """Nobody puts them out."""
+
+    def end(self, why: str) -> None:
+        """Nobody sends them away."""
+
+
+async def fill(chat: Chat) -> None:
+    """Have the conversation take place."""
+    hub, keep = chat.hub, chat.hub.history
+    now = datetime.now().astimezone().replace(hour=10, minute=42).timestamp()
+    key = Person(ME).key
+
+    async def say(room: str, author: str, text: str, ago: float) -> None:
+        with mock.patch("time.time", return_value=now - ago):
+            await keep.append(NewMessage(room, author, f"{author}{ago}", text))
+
+    await keep.make_room(RoomRecord(LOBBY))
+    await keep.set_topic(LOBBY, TOPIC)
+    for ago, author, text in TALK:
+        await say(LOBBY, author, text, ago)
+    await keep.join(key, LOBBY, len(TALK) - UNREAD)
+    for name, author, text, read in ROOMS:
+        await keep.make_room(RoomRecord(name, owner=Person(author).key))
+        await say(name, author, text, 3000)
+        await keep.join(key, name, read)
+    for author, text, read in DIRECTS:
+        room = direct_name(key, Person(author).key)
+        await keep.make_room(RoomRecord(room, "direct"))
+        await say(room, author, text, 900)
+        await keep.join(key, room, read)
+    await chat.open()
+    for name in PEOPLE:
+        await hub.come(Stood(name))
+
+
+async def take(browser: Browser, name: str, size: ViewportSize, scheme: Scheme) -> None:
+    """Take the pictures of one size, light or dark."""
+    chat = Chat()
+    await fill(chat)
+    is_phone = size["width"] < 900
+    board = web.Page(chat, Guests(), name="Network lab")
+    async with Server(board.service(), "tcp://127.0.0.1:0") as server:
+        context = await browser.new_context(
+            viewport=size, color_scheme=scheme, locale="en-GB", has_touch=is_phone
+        )
+        page = await context.new_page()
+
+        async def shoot(what: str) -> None:
+            await page.mouse.move(0, 0)
+            await page.wait_for_timeout(300)  # for what moves to have come to rest
+            await page.screenshot(path=PICTURES / f"board-{what}-{name}.png")
+
+        await page.goto(f"http://127.0.0.1:{server.endpoints[0].port}/")
+        await page.fill("#name", ME)
+        if is_phone:
+            await shoot("door")
+        await page.click("#door-go")
+        await page.wait_for_selector(".message")
+        await shoot("chat")
+        if is_phone:
+            await page.click("#side-button")
+            await shoot("rooms")
+        else:
+            await page.keyboard.press("Control+k")
+            await shoot("find")
+        await context.close()
+
+
+async def main() -> None:
+    """Take all pictures."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        sys.exit("screenshots: needs chromium (Debian: apt install chromium)")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        for scheme in SCHEMES:
+            for width, size in SIZES.items():
+                await take(browser, f"{width}-{scheme}", size, scheme)
+        await browser.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
