@@ -115,7 +115,8 @@ class Log:
         """Write all of these events from now on.
 
         name: what to begin each line with, where one log follows several servers.
-        quiet: leave out who comes and goes, what they say, and that it was reloaded.
+        quiet: leave out where it listens, who comes and goes, what they say and ask for, and that
+        it was reloaded.
         """
         kept = Throttle()
 
@@ -123,7 +124,7 @@ class Log:
             if isinstance(event, Stopped):
                 for text in kept.rest():
                     self._write(Warned(text), name)
-            if quiet and isinstance(event, (ConnectionOpened, ConnectionEnded, Reloaded)):
+            if quiet and isinstance(event, _QUIET):
                 return
             if not self._peers and isinstance(event, (ConnectionOpened, ConnectionEnded)):
                 return
@@ -162,6 +163,9 @@ class Log:
         parts = [time, f"{name:6}" if name else "", f"#{number:<3}" if number else "", verb, text]
         head = " ".join(part for part in parts if part).rstrip()
         return "\n".join([head, *(f"    {line}" for line in more)])
+
+
+_QUIET = (ConnectionOpened, ConnectionEnded, RequestAnswered, Reloaded, Listening)
 
 
 class Throttle:

@@ -28,7 +28,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from jackfield.endpoints import Endpoint, parse
 from jackfield.errors import ConfigurationError, EndpointError
@@ -43,12 +43,20 @@ MOST_SERVICES = 100
 
 CHAT = "chat"
 PAGE = "page"
+_OWN = frozenset({CHAT, PAGE})
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _KEYS = frozenset({"service", "endpoints", "model", "options", "limits", "enabled"})
 _LIMITS = {field.name: field for field in fields(Limits)}
 
-_DEFAULT_PORTS = {CHAT: "tcp://127.0.0.1:7000", PAGE: "tcp://127.0.0.1:7080"}
+Where = Literal["here", "lan", "lan, in the clear"]
+"""Who can reach a board that says nothing of its own about that: this machine, or the network."""
+
+_DEFAULT: dict[Where, dict[str, str]] = {
+    "here": {CHAT: "tcp://127.0.0.1:7000", PAGE: "tcp://127.0.0.1:7080"},
+    "lan": {CHAT: "tls://0.0.0.0:7000", PAGE: "tls://0.0.0.0:7443"},
+    "lan, in the clear": {CHAT: "tcp://0.0.0.0:7000", PAGE: "tcp://0.0.0.0:7080"},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,20 +91,23 @@ class Config:
         return next((one for one in self.services if one.name == name), None)
 
 
-def load(path: str | None) -> Config:
-    """Read a configuration file; without one, give the default."""
+def load(path: str | None, where: Where = "here") -> Config:
+    """Read a configuration file; without one, give the default.
+
+    where: who can reach the chat and the page, unless the file says so.
+    """
     if path is None:
-        return read("", "the default configuration")
+        return read("", "the default configuration", where)
     data = files.read(path, MOST_BYTES)
     try:
-        return read(data.decode(), path)
+        return read(data.decode(), path, where)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ConfigurationError(f"{path}, line {line}: this is no UTF-8") from None
 
 
-def read(text: str, path: str) -> Config:
-    """Read a configuration. path: what to call it in an error."""
+def read(text: str, path: str, where: Where = "here") -> Config:
+    """Read a configuration. path: what to call it in an error. where: as for `load()`."""
     try:
         found = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -106,13 +117,14 @@ def read(text: str, path: str) -> Config:
         raise ConfigurationError(f"{path}, line {line}: {what}") from None
     except RecursionError:
         raise ConfigurationError(f"{path}: it is nested too deeply") from None
-    return _Reader(text, path).config(found)
+    return _Reader(text, path, _DEFAULT[where]).config(found)
 
 
 class _Reader:
     """Checks what was read, and says where it stands."""
 
-    def __init__(self, text: str, path: str) -> None:
+    def __init__(self, text: str, path: str, usual: dict[str, str]) -> None:
+        self._usual = usual
         self._lines = text.splitlines()
         self._path = path
 
@@ -152,14 +164,14 @@ class _Reader:
         service = table.get("service", name)
         if not isinstance(service, str):
             raise self._wrong((*at, "service"), "service is a name, such as echo")
-        if name in _DEFAULT_PORTS and service != name:
+        if name in _OWN and service != name:
             raise self._wrong(
                 (*at, "service"), f"{name} is the board's own; call another otherwise"
             )
         model = table.get("model", "asyncio")
         if model not in MODELS:
             raise self._wrong((*at, "model"), f"a model is one of {', '.join(MODELS)}")
-        if name in _DEFAULT_PORTS and model != "asyncio":
+        if name in _OWN and model != "asyncio":
             raise self._wrong((*at, "model"), f"{name} runs under asyncio, which the board does")
         return ServiceConfig(
             name,
@@ -173,8 +185,8 @@ class _Reader:
     def _endpoints(self, at: tuple[str, ...], table: dict[str, Any]) -> tuple[Endpoint, ...]:
         at = (*at, "endpoints")
         urls = table.get("endpoints")
-        if urls is None and at[1] in _DEFAULT_PORTS:
-            urls = [_DEFAULT_PORTS[at[1]]]
+        if urls is None and at[1] in _OWN:
+            urls = [self._usual[at[1]]]
         if not isinstance(urls, list) or not urls or not all(isinstance(url, str) for url in urls):
             what = 'endpoints is a list of URLs: endpoints = ["tcp://127.0.0.1:7001"]'
             raise self._wrong(at, what)

@@ -14,7 +14,7 @@ from jackfield.board.config import ServiceConfig
 from jackfield.board.counting import Counts
 from jackfield.endpoints import DEFAULT_OPTIONS
 from jackfield.errors import JackfieldError
-from jackfield.events import Event, Events
+from jackfield.events import Events
 from jackfield.server import Server
 from jackfield.service import Service
 
@@ -23,17 +23,17 @@ State = Literal["running", "stopped", "failed"]
 Make = Callable[[ServiceConfig], Service[Any]]
 """Makes the service that a configuration names. Raises ConfigurationError."""
 
-Hear = Callable[[str, Event], None]
-"""Is told of what happens, with the name of the service."""
+Follow = Callable[[Events, str], None]
+"""Is given the events of a service that is about to start, and its name."""
 
 
 class Unit:
     """A service with a name. `why` tells what has failed; `since` is in seconds since 1970."""
 
-    def __init__(self, config: ServiceConfig, make: Make, hear: Hear) -> None:
+    def __init__(self, config: ServiceConfig, make: Make, follow: Follow) -> None:
         self.config = config
         self._make = make
-        self._hear = hear
+        self._follow = follow
         self.server: Server[Any] | None = None
         self.counts: Counts | None = None
         self.state: State = "stopped"
@@ -53,7 +53,7 @@ class Unit:
         try:
             service = self._make(config)
             events = Events()
-            events.subscribe(Event, lambda event: self._hear(config.name, event))
+            self._follow(events, config.name)
             server = Server(
                 service,
                 *config.endpoints,

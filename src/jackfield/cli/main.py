@@ -26,9 +26,23 @@ COMMANDS = {
     "chat": "The chat of a board: full screen, or lines for pipes and scripts.",
     "fetch": "What a browser does, without one, and shown.",
     "cert": "Certificates of one's own, for tls:// between one's own machines.",
-    "up": "Start the small services on this machine.",
+    "up": "Start the board: people talk on a page, in a terminal, by lines.",
+    "status": "How a board and its services are.",
+    "start": "Start services of a board.",
+    "stop": "Stop services of a board.",
+    "restart": "Stop services of a board and start them.",
+    "reload": "Have a board read its configuration anew.",
+    "down": "Stop a board.",
+    "invite": "A link by which others may come in.",
+    "tokens": "Who may come in to a board, and by what.",
+    "revoke": "Make a token useless.",
+    "backup": "Copy what a board keeps, while it runs.",
 }
-"""Each is a function of its own name in a module of its own name beside this one."""
+"""Each is a function of its own name, in a module of its own name beside this one or in `control`."""
+
+_CONTROL = frozenset(
+    {"status", "start", "stop", "restart", "reload", "down", "invite", "tokens", "revoke", "backup"}
+)
 
 
 class Commands(click.Group):
@@ -40,7 +54,8 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        found: click.Command = getattr(import_module(f"jackfield.cli.{cmd_name}"), cmd_name)
+        module = "control" if cmd_name in _CONTROL else cmd_name
+        found: click.Command = getattr(import_module(f"jackfield.cli.{module}"), cmd_name)
         return found
 
     def resolve_command(

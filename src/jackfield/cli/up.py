@@ -1,144 +1,156 @@
-"""`jackfield up`: the small services on this machine, all at once."""
+"""`jackfield up`: the board on this machine, with its chat and its page."""
 
 from __future__ import annotations
 
-import os
 import shutil
+import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from itertools import count
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 import click
 
-from jackfield.endpoints import Endpoint, Transport
-from jackfield.errors import AddressInUse, ConfigurationError
-from jackfield.events import Events
-from jackfield.logs import Log, wants_colour
-from jackfield.net import files
-from jackfield.server import Server
-from jackfield.service import find
-from jackfield.serving import AnyServer, run_until_signal
-from jackfield.version import __version__
+from jackfield.endpoints import DEFAULT_OPTIONS
+from jackfield.errors import JackfieldError
+from jackfield.logs import Log, printable, wants_colour
 
-SMALL = {
-    "echo": "sends back what you send",
-    "upper": "the same in upper case",
-    "greet": "Hello, NAME! for each NAME",
-    "menu": "choose by number, or type help",
-    "time": "what the clock says",
-    "room": "all who are there hear you",
-}
+if TYPE_CHECKING:
+    from jackfield.board.board import Board
+    from jackfield.board.config import Where
+    from jackfield.serving import AnyServer
 
-FIRST_PORT = 7001
-
-TRIES = 100
-"""Ports tried for one service."""
+READY = 30.0
+"""Seconds that a board in the background has to start."""
 
 
-@click.command(epilog="Example:  jackfield up")
-@click.option("--show", is_flag=True, help="Show the messages.")
+@click.command(
+    epilog="""Examples:
+
+    \b
+      jackfield up
+      jackfield up --config jackfield.toml --detach
+      jackfield up --lan --open
+
+    Ctrl-C stops it. SIGHUP makes it read its configuration and its certificates anew, as
+    jackfield reload does."""
+)
+@click.option("--config", metavar="FILE", help="What the board is to be, in TOML.")
+@click.option("--data", metavar="DIR", help="Where it keeps what it keeps, in place of the usual.")
+@click.option("--lan", is_flag=True, help="Let others on the network reach it, by TLS.")
+@click.option(
+    "--open", "is_open", is_flag=True, help="Let anybody pick a name and talk, and nothing more."
+)
+@click.option("--plain", is_flag=True, help="With --lan --open: without TLS. Others can read all.")
+@click.option("--detach", is_flag=True, help="Leave it in the background once it has started.")
+@click.option("--show", is_flag=True, help="Tell who comes and goes, and what is asked for.")
 @click.option("-v", "--verbose", is_flag=True, help="Tell more.")
-def up(*, show: bool, verbose: bool) -> None:
-    """Start the small services on this machine, until Ctrl-C.
+def up(
+    *,
+    config: str | None,
+    data: str | None,
+    lan: bool,
+    is_open: bool,
+    plain: bool,
+    detach: bool,
+    show: bool,
+    verbose: bool,
+) -> None:
+    """Start the board: people talk on its page, in a terminal and by plain lines.
 
-    Each listens on the loopback address alone, on a port from 7001 on by TCP and by UDP, and on
-    a UNIX socket; a port that is taken is passed over. One line tells how to try each.
-
-    For now that is all there is to it: a later version starts the board here, with accounts,
-    storage and a web page.
+    What is said is kept. The first start makes you its owner and prints a link that signs you in.
+    Without a configuration it has the chat and the page, on this machine alone.
     """
-    log = Log(sys.stdout, messages=show, verbose=verbose)
-    run_until_signal(_Panel(log).start)
+    if plain and not (lan and is_open):
+        raise click.UsageError("--plain is for --lan --open, where nobody signs in by a secret")
+    if detach:
+        _leave_in_background(sys.argv[1:])
+        return
+    from jackfield.board import config as configs
+    from jackfield.board.board import Board
+    from jackfield.board.paths import Paths
+    from jackfield.serving import run_until_signal
+
+    where: Where = "here"
+    if lan:
+        where = "lan, in the clear" if plain else "lan"
+    found = configs.load(config, where)
+    log = Log(sys.stdout, verbose=verbose)
+    board = Board(
+        Paths.of(data),
+        found,
+        path=config,
+        where=where,
+        is_open=is_open,
+        follow=lambda events, name: log.follow(events, name, quiet=not (show or verbose)),
+    )
+    log.follow(board.events)
+
+    async def start(servers: list[AnyServer]) -> None:
+        servers.append(cast("AnyServer", board))
+        await board.start()
+        text = await _welcome(board)
+        click.echo(text, color=wants_colour(sys.stdout))
+        sys.stdout.flush()
+
+    run_until_signal(start)
     click.echo("Stopped.")
 
 
-@dataclass
-class _Panel:
-    """The services, while they are started one after another."""
-
-    log: Log
-
-    async def start(self, started: list[AnyServer]) -> None:
-        folder, problem = _folder()
-        spare = count(FIRST_PORT + len(SMALL))
-        servers: dict[str, Server[Any]] = {}
-        try:
-            for own_port, name in enumerate(SMALL, FIRST_PORT):
-                servers[name] = await _started(name, own_port, spare, folder)
-                started.append(servers[name])
-        except BaseException:
-            for server in started:
-                await server.stop()
-            raise
-        _show(servers)
-        if problem:
-            click.echo(f"No UNIX sockets: {problem}\n")
-        for name, server in servers.items():
-            self.log.follow(server.events, name)
-
-
-async def _started(name: str, port: int, spare: Iterator[int], folder: str | None) -> Server[Any]:
-    """Start a service on its own port, or on the next that is free."""
-    path: str | None = None if folder is None else f"{folder}/{name}.sock"
-    others = count(2)
-    service = find(name)
-    for tries in count(1):
-        tcp = Endpoint(Transport.TCP, "127.0.0.1", port)
-        endpoints = [tcp, replace(tcp, transport=Transport.UDP)]
-        if path is not None:
-            endpoints.append(Endpoint(Transport.UNIX, path=path))
-        server = Server(service, *endpoints, events=Events())
-        try:
-            await server.start()
-        except AddressInUse as error:
-            if tries > TRIES:
-                raise
-            if path is not None and str(error).startswith(str(endpoints[-1])):
-                path = f"{folder}/{name}-{next(others)}.sock"
-            else:
-                port = next(spare)
-        else:
-            break
-    return server
-
-
-def _folder() -> tuple[str | None, str]:
-    """Give a folder of the user's own for sockets, or none and why."""
-    if sys.platform == "win32":
-        return None, "this system has none"
-    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    if runtime and Path(runtime).is_dir():
-        path = f"{runtime}/jackfield"
-    else:
-        path = f"{tempfile.gettempdir()}/jackfield-{os.getuid()}"
+async def _welcome(board: Board) -> str:
+    """Say how to come in."""
+    command = _command()
+    lines = [f"{click.style(printable(board.config.name), bold=True)} is up.", ""]
     try:
-        return files.own_folder(path), ""
-    except ConfigurationError as error:
-        return None, str(error)
+        owner, link = await board.owner_link()
+        lines += [
+            f"  In a browser   {link}",
+            f"                 signs you in as {owner}, once, today",
+        ]
+    except JackfieldError as error:
+        lines.append(f"  In a browser   not now: {error}")
+    lines.append(f"  In a terminal  {command} chat")
+    lines += _by_lines(board, command)
+    lines += ["", f"{command} status shows how it is, {command} invite lets others in."]
+    for unit in board.units.values():
+        if unit.state == "failed":
+            lines.append(click.style(f"{unit.name} has not started: {unit.why}", fg="red"))
+    return "\n".join(lines) + "\n"
 
 
-def _show(servers: dict[str, Server[Any]]) -> None:
-    """Tell what there is, with a line each to try it with."""
-    connect = f"{_command()} connect"
-    has_nc = shutil.which("nc") is not None
-    width = max(map(len, SMALL.values()))
-    title = click.style(f"Jackfield {__version__}", bold=True)
-    text = f"{title}: small services, for this machine alone. Ctrl-C stops.\n"
-    click.echo(text, color=wants_colour(sys.stdout))
-    for name, server in servers.items():
-        at = server.endpoints[0]
-        line = f"nc {at.host} {at.port}" if has_nc else f"{connect} {at}"
-        click.echo(f"  {name:6} {SMALL[name]:{width}}   {line}")
-    endpoints = servers["echo"].endpoints
-    unix = ", and on a UNIX socket of its name" if endpoints[-1].path else ""
-    click.echo(f"\nEach of them also by UDP{unix}:\n")
-    for endpoint in endpoints:
-        click.echo(f"  {connect} {endpoint}")
-    click.echo()
+def _by_lines(board: Board, command: str) -> list[str]:
+    unit = board.units.get("chat")
+    if unit is None or unit.server is None:
+        return []
+    at = replace(unit.server.endpoints[0], options=DEFAULT_OPTIONS)
+    if at.transport.uses_tls or not shutil.which("nc"):
+        return [f"  By lines       {command} connect {at}"]
+    host = "127.0.0.1" if at.is_any else at.host
+    return [f"  By lines       nc {host} {at.port}"]
+
+
+def _leave_in_background(arguments: list[str]) -> None:
+    """Start the same without --detach in a process of its own; give back what it says first."""
+    arguments = [one for one in arguments if one != "--detach"]
+    command = [sys.executable, "-m", "jackfield", *arguments]
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        text=True,
+    )
+    assert process.stdout is not None
+    said: list[str] = []
+    for line in process.stdout:
+        said.append(line)
+        if "invite lets others in" in line:
+            break
+    click.echo("".join(said), nl=False)
+    if process.poll() is not None:
+        raise click.exceptions.Exit(process.returncode)
+    click.echo(f"In the background, as process {process.pid}; jackfield down stops it.")
 
 
 def _command() -> str:

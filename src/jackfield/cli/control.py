@@ -1,0 +1,226 @@
+"""Commands for the owner of a board that runs: they ask it over its control socket."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from typing import Any
+
+import click
+
+from jackfield.cli.values import duration
+from jackfield.logs import printable, wants_colour
+
+_COLOURS = {"running": "green", "stopped": "yellow", "failed": "red", "ok": "green"}
+
+data = click.option(
+    "--data", metavar="DIR", help="The board's data folder, where it is not your own board's."
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+names = click.argument("names", metavar="[NAME]...", nargs=-1)
+
+
+@click.command(epilog="Example:  jackfield status --json")
+@data
+@as_json
+@names
+def status(*, data: str | None, as_json: bool, names: tuple[str, ...]) -> int:
+    """Show how a board and its services are. Exit status 1 when something has failed."""
+    found = _ask(data, {"do": "status", "names": list(names)})
+    if as_json:
+        click.echo(json.dumps(found, indent=1))
+    else:
+        _show(found)
+    good = all(one["state"] != "failed" for one in found["services"])
+    return 0 if good and found["store"]["state"] == "ok" else 1
+
+
+@click.command(epilog="Example:  jackfield start clock")
+@data
+@as_json
+@names
+def start(*, data: str | None, as_json: bool, names: tuple[str, ...]) -> None:
+    """Start services of a board that are stopped or have failed; all without a NAME."""
+    _do("start", data, names, as_json=as_json)
+
+
+@click.command(epilog="Example:  jackfield stop clock")
+@data
+@as_json
+@names
+def stop(*, data: str | None, as_json: bool, names: tuple[str, ...]) -> None:
+    """Stop services of a board; all without a NAME. The board itself goes on: see down."""
+    _do("stop", data, names, as_json=as_json)
+
+
+@click.command(epilog="Example:  jackfield restart clock")
+@data
+@as_json
+@names
+def restart(*, data: str | None, as_json: bool, names: tuple[str, ...]) -> None:
+    """Stop services of a board and start them; all without a NAME."""
+    _do("restart", data, names, as_json=as_json)
+
+
+@click.command(epilog="Example:  jackfield reload")
+@data
+@as_json
+@names
+def reload(*, data: str | None, as_json: bool, names: tuple[str, ...]) -> None:
+    """Have a board read its configuration and certificates anew.
+
+    What has changed is started again, and all else goes on. A configuration that cannot be used is
+    refused, and the old one stays in force.
+    """
+    _do("reload", data, names, as_json=as_json)
+
+
+@click.command(epilog="Example:  jackfield down")
+@data
+@as_json
+def down(*, data: str | None, as_json: bool) -> None:
+    """Stop a board with all its services, in good order."""
+    _do("down", data, (), as_json=as_json)
+
+
+@click.command(epilog="Example:  jackfield backup monday.db")
+@click.argument("file", metavar="FILE")
+@data
+@as_json
+def backup(*, file: str, data: str | None, as_json: bool) -> None:
+    """Copy all that a board keeps into a new FILE, while it runs.
+
+    To go back to it, stop the board and put the file in place of board.db in the data folder.
+    """
+    answer = _ask(data, {"do": "backup", "file": os.path.abspath(file)})  # noqa: PTH100  as typed
+    _tell(answer, as_json=as_json)
+
+
+@click.command(epilog="Example:  jackfield invite --expires 1d --uses 30")
+@click.option(
+    "--role",
+    type=click.Choice(["member", "operator"]),
+    default="member",
+    show_default=True,
+    help="What who comes by it may do: an operator keeps order in every room.",
+)
+@click.option(
+    "--expires", metavar="TIME", callback=duration, default="7d", help="How long it is good: 7d."
+)
+@click.option(
+    "--uses",
+    metavar="N",
+    type=click.IntRange(1, 10_000),
+    default=1,
+    show_default=True,
+    help="How many people may come by it.",
+)
+@data
+@as_json
+def invite(*, role: str, expires: float, uses: int, data: str | None, as_json: bool) -> None:
+    """Make a link by which others may come in, and show it with a code for phones."""
+    asked = {"do": "invite", "role": role, "expires": expires, "uses": uses}
+    answer = _ask(data, asked)
+    if as_json:
+        click.echo(json.dumps({key: answer[key] for key in ("link", "expires", "uses", "role")}))
+        return
+    click.echo(answer["code"])
+    click.echo(answer["link"])
+    until = time.strftime("%Y-%m-%d %H:%M", time.localtime(answer["expires"]))
+    click.echo(f"For {_count(uses, 'person', 'people')}, as {role}, until {until}.")
+
+
+@click.command(epilog="Example:  jackfield tokens")
+@data
+@as_json
+def tokens(*, data: str | None, as_json: bool) -> None:
+    """List who may come in, and by what: sessions, invitations, links. None is shown itself."""
+    answer = _ask(data, {"do": "tokens"})
+    if as_json:
+        click.echo(json.dumps(answer["tokens"], indent=1))
+        return
+    for one in answer["tokens"]:
+        used = one["last_used"]
+        when = (
+            "never used" if used is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(used))
+        )
+        what = (
+            f"{one['number']:>5}  {one['kind']:8} {one['name'] or '-':20} {one['state']:8} {when}"
+        )
+        click.echo(printable(what))
+
+
+@click.command(epilog="Example:  jackfield revoke 12")
+@click.argument("number", type=click.IntRange(min=1))
+@data
+@as_json
+def revoke(*, number: int, data: str | None, as_json: bool) -> None:
+    """Make a token useless, by its NUMBER in `jackfield tokens`; who is here by it is sent away."""
+    _tell(_ask(data, {"do": "revoke", "number": number}), as_json=as_json)
+
+
+def _ask(data: str | None, what: dict[str, Any]) -> dict[str, Any]:
+    from jackfield.board.control import ask
+    from jackfield.board.paths import Paths
+
+    return ask(Paths.of(data).control, what)
+
+
+def _do(what: str, data: str | None, names: tuple[str, ...], *, as_json: bool) -> None:
+    _tell(_ask(data, {"do": what, "names": list(names)}), as_json=as_json)
+
+
+def _tell(answer: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(answer))
+    elif answer.get("text"):
+        click.echo(printable(str(answer["text"])))
+
+
+def _show(found: dict[str, Any]) -> None:
+    """Show a board as people read it."""
+    colour = wants_colour(sys.stdout)
+    store = found["store"]
+    head = f"{found['name']}: process {found['process']}, {_ago(found['since'])}"
+    text = f"store {store['state']}" + (f": {store['why']}" if store["why"] else "")
+    click.echo(f"{printable(head)}, {printable(text)}")
+    width = max((len(one["name"]) for one in found["services"]), default=0)
+    for one in found["services"]:
+        state = click.style(f"{one['state']:8}", fg=_COLOURS[one["state"]])
+        line = f"  {one['name']:{width}}  {state} {_ago(one['since']):>8}"
+        if one["state"] == "running":
+            line += (
+                f"  {one['connections']} here, {one['opened']} in all, "
+                f"{one['messages_per_second']:g} messages/s, "
+                f"{_size(one['bytes_per_second'])}/s"
+            )
+        click.echo(line, color=colour)
+        indent = " " * (width + 4)
+        if one["why"]:
+            click.echo(f"{indent}{printable(one['why'])}")
+        click.echo(f"{indent}{' '.join(one['endpoints'])}")
+        if one["refused"]:
+            reasons = ", ".join(f"{count} by {limit}" for limit, count in one["refused"].items())
+            click.echo(f"{indent}refused: {reasons}")
+
+
+def _ago(since: float) -> str:
+    seconds = max(0, int(time.time() - since))
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= size:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "KiB", "MiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}"
+        count /= 1024
+    return f"{count:.1f} GiB"
+
+
+def _count(number: int, one: str, more: str) -> str:
+    return f"{number} {one if number == 1 else more}"
