@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -19,7 +20,7 @@ import pytest
 from jackfield.cli.main import run
 from jackfield.fetching import resuming
 from tests.certificates import Certificates
-from tests.commands.people import AtTerminal, Piped
+from tests.commands.people import COMMAND, AtTerminal, Piped
 from tests.live import PATIENCE
 from tests.scripted import STAY, Answer, Part, Scripted, chunked, ok, redirect
 
@@ -476,3 +477,29 @@ def test_without_the_extra_it_says_what_to_install(
     done = fetch("http://127.0.0.1:1/")
     assert done.status == 2
     assert "pip install 'jackfield[web]'" in done.errors
+
+
+@pytest.mark.timeout(300)
+def test_a_file_of_any_size_takes_no_more_memory_than_a_small_one() -> None:
+    """4 GiB where there is time for it."""
+    size = (4 << 30) if os.environ.get("JACKFIELD_PROOF") == "1" else 256 << 20
+    piece = bytes(1 << 20)
+    answer = [ok(length=size), *[piece] * (size // len(piece))]
+    with Scripted([answer]) as server:
+        command = subprocess.Popen([*COMMAND, "fetch", "-q", "-o", "/dev/null", server.url])
+        _, status, used = os.wait4(command.pid, 0)
+        command.returncode = os.waitstatus_to_exitcode(status)
+    assert command.returncode == 0
+    assert used.ru_maxrss < 100 * 1024  # KiB
+
+
+def test_at_a_terminal_it_is_said_that_it_is_tried_again() -> None:
+    busy = ok(b"", "Retry-After: 0", status="503 Service Unavailable")
+    with Scripted([busy, ok(b"now\n")]) as server, AtTerminal("fetch", server.url) as terminal:
+        assert terminal.finish() == 0
+        lines = terminal.screen.splitlines()
+    assert lines[:2] == [
+        f"* {server.url}/: 503 Service Unavailable",
+        "* trying again in 0.0 s",
+    ]
+    assert lines[-1] == "now"

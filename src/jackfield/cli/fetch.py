@@ -17,7 +17,7 @@ from jackfield.fetching.urls import URL, parse
 from jackfield.net import files, stdio
 from jackfield.net.tls import client_context
 
-MOST_DATA = 256 * 1024 * 1024
+MOST_DATA = 64 * 1024 * 1024
 """Bytes of a body to send: it is held in memory, so that it can be sent again."""
 
 
@@ -69,7 +69,7 @@ MOST_DATA = 256 * 1024 * 1024
     metavar="DATA",
     multiple=True,
     help="Send this, as a form is sent; @FILE sends a file as it is, @- standard input. "
-    "Several are joined by &.",
+    "Several are joined by &. 64 MiB at the most.",
 )
 @click.option(
     "-H",

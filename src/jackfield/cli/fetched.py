@@ -48,7 +48,7 @@ from jackfield.fetching.fetch import fetch
 from jackfield.fetching.pool import Pool
 from jackfield.fetching.response import Response
 from jackfield.fetching.saving import Checksum, Saved, download
-from jackfield.fetching.steps import Connected, Step
+from jackfield.fetching.steps import Connected, Pausing, Step
 from jackfield.fetching.urls import URL
 from jackfield.net import files
 
@@ -142,7 +142,9 @@ class One:
     def _on_step(self, step: Step) -> None:
         if isinstance(step, Connected):
             self._connected = step
-        if self._wishes.verbose:
+        wishes = self._wishes
+        is_news = isinstance(step, Pausing) and self._at_terminal and not wishes.quiet
+        if wishes.verbose or is_news:
             self._end_bar()
             for text in told(step):
                 tell(text)
