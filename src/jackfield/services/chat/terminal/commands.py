@@ -22,20 +22,25 @@ MOST_OFFERED = 50
 """Completions that are offered at a time."""
 
 HELP = """\
-What you type is said in this room; // at its beginning says a slash. Commands:
-/join ROOM  go into a room, which is made if there is none
-/go ROOM    show a room you are in (Ctrl-K)
-/leave      leave this room
-/rooms      which rooms there are
-/who        who is in this room
-/msg NAME [TEXT]  talk to one person alone
-/search TEXT      find it in your rooms, newest first
-/topic TEXT       what this room is about
-/mute NAME [MINUTES], /remove NAME  in a room of your own
-/quit       leave the chat (Ctrl-C, Ctrl-D)
-Keys: Ctrl-N, Ctrl-P or Alt and arrows: the next room, the one before. Alt-A: the next with
-something new. PageUp, PageDown, mouse wheel: scroll; Ctrl-End: back to the newest. Tab completes
-@names, #rooms and /commands. Up and Down: what you typed before. Alt-Enter: a new line."""
+What you type is said here. Commands:
+/join ROOM   go into a room; it is made if there is none
+/go ROOM     show a room you are in: Ctrl-K
+/leave       leave this room
+/rooms       which rooms there are
+/who         who is in this room
+/msg NAME TEXT   talk to one person alone
+/search TEXT     find it in your rooms
+/topic TEXT      what this room is about
+/mute NAME 30    have somebody be quiet for minutes
+/remove NAME     put somebody out of a room of yours
+/quit        leave: Ctrl-C, Ctrl-D
+Ctrl-N, Ctrl-P, Alt-arrows   next room, room before
+Alt-A        next room with something new
+PageUp, PageDown, wheel, Ctrl-End   scroll; the end
+Tab          complete @name, #room, /command
+Up, Down     what you typed before
+Alt-Enter    a new line in a message
+//text       say what begins with a slash"""
 
 
 class Board(Protocol):

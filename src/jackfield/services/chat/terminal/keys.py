@@ -9,6 +9,7 @@ from prompt_toolkit.application import get_app
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.filters import Always, Condition, Filter
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.utils import suspend_to_background_supported
 
 from jackfield.services.chat.terminal.scrollback import Scrollback
 
@@ -49,7 +50,7 @@ def bindings(screen: Keyed) -> KeyBindings:
     nothing = Condition(lambda: not typed.text)
     table: list[tuple[str, Filter, Callable[[], object]]] = [
         ("enter", ~chosen, screen.enter),
-        ("enter", chosen, lambda: setattr(typed, "complete_state", None)),
+        ("enter", chosen, lambda: _choose(screen)),
         ("escape enter", Always(), lambda: typed.insert_text("\n")),
         ("tab", ~offered, lambda: typed.start_completion(insert_common_part=True)),
         ("tab", offered, typed.complete_next),
@@ -66,7 +67,8 @@ def bindings(screen: Keyed) -> KeyBindings:
         ("pagedown", Always(), lambda: screen.scroll(lambda view: view.scroll_page(1))),
         ("c-home", Always(), lambda: screen.scroll(Scrollback.scroll_to_start)),
         ("c-end", Always(), lambda: screen.scroll(Scrollback.scroll_to_end)),
-        ("c-l", Always(), get_app().renderer.clear),
+        ("c-z", Condition(suspend_to_background_supported), _suspend),
+        ("c-l", Always(), _redraw),
     ]
     keys = KeyBindings()
     for key, when, do in table:
@@ -81,7 +83,22 @@ def _doing(do: Callable[[], object]) -> Callable[[KeyPressEvent], None]:
     return handle
 
 
+def _choose(screen: Keyed) -> None:
+    """Take what is chosen of the completions; a room is gone to at once."""
+    screen.input.complete_state = None
+    if screen.input.text.startswith("/go "):
+        screen.enter()
+
+
 def _offer_rooms(typed: Buffer) -> None:
     typed.text = "/go "
     typed.cursor_position = len(typed.text)
     typed.start_completion()
+
+
+def _suspend() -> None:
+    get_app().suspend_to_background()
+
+
+def _redraw() -> None:
+    get_app().renderer.clear()

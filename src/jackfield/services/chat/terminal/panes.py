@@ -29,7 +29,7 @@ from prompt_toolkit.layout.processors import BeforeInput
 from prompt_toolkit.mouse_events import MouseEvent, MouseEventType
 from prompt_toolkit.styles import Attrs, Style
 
-from jackfield.services.chat.client import ChatClient
+from jackfield.services.chat.client import ChatClient, Lost
 from jackfield.services.chat.known import KnownRoom
 from jackfield.services.chat.terminal.scrollback import Scrollback
 from jackfield.services.chat.terminal.wrapping import cut, seen_line, width
@@ -82,6 +82,7 @@ class Shown(Protocol):
     where: str
     client: ChatClient
     current: str
+    lost: Lost | None
     input: Buffer
 
     @property
@@ -153,8 +154,9 @@ class _Panes:
         parts: StyleAndTextTuples = []
         for room in self._screen.ordered():
             current = room.name == self._screen.current
-            marks = f" @{room.mentions}" if room.mentions else ""
-            unread = room.unread - room.mentions
+            called = room.unread if room.kind == "direct" else room.mentions
+            marks = f" @{min(called, 999)}" if called else ""
+            unread = room.unread - called
             count = f" {min(unread, 999)}" if unread > 0 else ""
             if current:
                 marks = count = ""
@@ -189,11 +191,11 @@ class _Panes:
         columns = get_app().output.get_size().columns
         replica = self._screen.client.replica
         style, state = self._screen.state
-        state = cut(seen_line(state), columns * 2 // 3)
+        lost = self._screen.lost
         room, view = self._screen.room, self._screen.view
         others = [one for one in self._screen.ordered() if one is not room and one.unread]
-        parts = [seen_line(replica.name)]
-        if room is not None and room.count:
+        parts = [seen_line(replica.name if lost is None else lost.why)]
+        if room is not None and room.count and lost is None:
             who = f": {', '.join(room.names)}" if room.names else ""
             parts.append(seen_line(f"{room.count} here{who}"))
         if others and columns < NARROW:

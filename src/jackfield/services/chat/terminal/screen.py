@@ -93,6 +93,7 @@ class Screen:
             full_screen=True,
             mouse_support=True,
             enable_page_navigation_bindings=False,
+            min_redraw_interval=0.02,
             color_depth=ColorDepth.DEPTH_4_BIT if colour else ColorDepth.DEPTH_1_BIT,
         )
 
@@ -287,4 +288,4 @@ class Screen:
         left = self.again_at - asyncio.get_running_loop().time()
         if left < 0.5:
             return "class:lost", "connecting …"
-        return "class:lost", f"reconnecting in {left:.0f} s ({self.lost.why})"
+        return "class:lost", f"reconnecting in {left:.0f} s"

@@ -72,8 +72,9 @@ class Scrollback:
 
     def notice(self, text: str) -> None:
         """Show a text that nobody has said, after what was said last."""
+        first, *rest = text.split("\n")
         notices = self._notices.setdefault(self.room.newest, [])
-        notices += text.split("\n")
+        notices += [f"* {first}", *(f"  {line}" for line in rest)]
         del notices[:-MOST_NOTICES]
         if len(self._notices) > MOST_NOTICES:
             del self._notices[min(self._notices)]
@@ -237,8 +238,8 @@ class Scrollback:
         columns = max(4, self._columns)
         rows: list[Row] = []
         for text in texts:
-            for number, part in enumerate(wrapped(seen_line(text), columns - 2)):
-                rows.append([("class:notice", ("  " if number else "* ") + part)])
+            for number, part in enumerate(wrapped(seen_line(text[2:]), columns - 2)):
+                rows.append([("class:notice", ("  " if number else text[:2]) + part)])
         return rows
 
     def _ruled(self, text: str, style: str) -> Row:
