@@ -40,6 +40,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "some(count): have a sample show so many of the cases")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: a test waits for processes and deadlines as much as it works.
+
+    Another number: `pytest -n NUMBER`.
+    """
+    return len(os.sched_getaffinity(0)) + 1
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("sample"):
         out = set(sampling.left_out(item for item in items if isinstance(item, pytest.Function)))
