@@ -103,6 +103,7 @@ class Database:
         self._reads: SimpleQueue[_Asked | None] = SimpleQueue()
         self._waiting_writes = 0
         self._waiting_reads = 0
+        self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
         self._writer = _Writer(self)
         self._reader = _Reader(self)
@@ -162,6 +163,16 @@ class Database:
         self._writes.put(asked)
         return await asked.future  # type: ignore[no-any-return]  # the job's own
 
+    def write_later(self, job: Job[None]) -> None:
+        """Do something in the database that nobody waits for, nor misses if it fails."""
+        task = self._loop.create_task(self._try(job))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _try(self, job: Job[None]) -> None:
+        with contextlib.suppress(KeepingFailed):
+            await self.write(job)
+
     async def read(self, job: Job[T]) -> T:
         """Look something up, as it is on the disk now.
 
@@ -189,6 +200,7 @@ class Database:
         """End, once all that was asked for is done. Closing twice changes nothing."""
         if self._closing:
             return
+        await asyncio.gather(*self._tasks)
         self._closing = True
         await asyncio.to_thread(self._end)
         self._set(CLOSED)

@@ -61,7 +61,7 @@ MIGRATIONS: tuple[str, ...] = (
         name TEXT NOT NULL,
         role TEXT NOT NULL CHECK (role IN ('owner', 'operator', 'member')),
         made INTEGER NOT NULL,
-        seen INTEGER NOT NULL
+        seen INTEGER
     ) STRICT;
     CREATE TABLE tokens (
         id INTEGER PRIMARY KEY,

@@ -62,6 +62,10 @@ class ClientSession:
         """Send that this person is in a room no more."""
         self._out.post_message({"is": "out", "room": room, "why": why})
 
+    def end(self, why: str) -> None:
+        """End the connection, and say why."""
+        self._conn.core.refuse(why)
+
     def tick(self) -> None:
         """Now and then: say what was missed, if that can be said now."""
         self._out.catch_up()
@@ -85,7 +89,7 @@ class ClientSession:
 
     async def _come(self) -> bool:
         """Have the client say who it is; whether it may come in."""
-        conn = self._conn
+        conn, new = self._conn, ""
         while True:
             try:
                 message = await conn.receive()
@@ -97,20 +101,23 @@ class ClientSession:
                     raise NotSaid('at first a client says {"do": "come"}')
                 if self._known is None:
                     name, token = asked.maybe_text("name"), asked.maybe_text("token")
-                    self.person = await self._doors.who(name or "", token or "", conn.source)
+                    self.person, new = await self._doors.who(name or "", token or "", conn.source)
                 break
             except (NotSaid, KeepingFailed) as error:
                 await conn.send({"is": "error", "why": str(error), "do": "come"})
-        read = await self._hub.come(self)
-        rooms = [await self._room_for_me(self._hub.rooms[name], read[name]) for name in read]
-        await conn.send(
-            {
-                "is": "welcome",
-                "name": self.person.name,
-                "operator": self.person.operator,
-                "rooms": rooms,
-            }
-        )
+        try:
+            read = await self._hub.come(self)
+            rooms = [await self._room_for_me(self._hub.rooms[name], read[name]) for name in read]
+        except KeepingFailed as error:
+            await conn.send({"is": "error", "why": str(error), "do": "come", "wait": WAIT})
+            return False
+        welcome = {
+            "is": "welcome",
+            "name": self.person.name,
+            "operator": self.person.operator,
+            "rooms": rooms,
+        }
+        await conn.send(welcome | ({"token": new} if new else {}))
         for name in read:
             self.here(self._hub.rooms[name])
         return True

@@ -19,9 +19,11 @@ class Doors(Protocol):
     question: str
     """What to ask of somebody who types."""
 
-    async def who(self, name: str, token: str, source: str) -> Person:
+    async def who(self, name: str, token: str, source: str) -> tuple[Person, str]:
         """Give who this is, by a token or, where that is enough, by a name alone.
 
+        With it goes a new token, by which they come back; empty for none. Who types lines says
+        both at once: name and token are the same then.
         source: the address they come from, for which attempts are counted.
         Raises NotSaid, with words for them, for who may not come in.
         """
@@ -35,9 +37,9 @@ class OpenDoors(Doors):
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
 
-    async def who(self, name: str, token: str, source: str) -> Person:
+    async def who(self, name: str, token: str, source: str) -> tuple[Person, str]:
         del token, source
         chosen = words.name_of(name)
         if any(True for _ in self._hub.sessions_of(key_of(chosen))):
             raise NotSaid(f"{chosen} is here already; choose another name")
-        return Person(chosen)
+        return Person(chosen), ""

@@ -81,6 +81,9 @@ class Session(Protocol):
     def out(self, room: str, why: str) -> None:
         """They are in this room no more."""
 
+    def end(self, why: str) -> None:
+        """They may be here no more."""
+
 
 @dataclass(slots=True)
 class RoomState:

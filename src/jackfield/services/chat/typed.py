@@ -125,6 +125,10 @@ class LineSession:
             self._room = LOBBY
         self._tell(f"* you are not in {room} any more: {why}")
 
+    def end(self, why: str) -> None:
+        """End the connection, and say why."""
+        self._conn.core.refuse(why)
+
     def tick(self) -> None:
         """Now and then: say what was missed, if that can be said now."""
         self._out.catch_up()
@@ -169,7 +173,9 @@ class LineSession:
                     said = self._hear(await self._conn.receive())
                     if is_leaving(said):
                         return False
-                    self.person = await self._doors.who(said, said, self._conn.source)
+                    self.person, token = await self._doors.who(said, said, self._conn.source)
+                    if token and not self.person.guest:
+                        await self._say(f"* Keep this token, by which you come back: {token}")
                 await self._hub.come(self)
             except (NotSaid, KeepingFailed) as error:
                 await self._say(f"* {error}")

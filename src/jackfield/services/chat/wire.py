@@ -20,6 +20,7 @@ with `"ask": NUMBER` where the answer is to be told from others: it comes back w
 From the chat::
 
     {"is": "welcome", "name": …, "operator": …, "rooms": [ROOM, …]}
+        with `"token": …` where it is a new one: the client comes back by it
     {"is": "room", "room": ROOM}
     {"is": "said", "room": …, "number": …, "author": …, "id": …, "text": …, "at": …}
     {"is": "here", "room": …, "count": …, "names": […] or left out above a hundred}

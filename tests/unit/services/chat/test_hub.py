@@ -22,6 +22,7 @@ class Heard:
         self.rooms: list[str] = []
         self.seen: list[tuple[str, list[str]]] = []
         self.outs: list[tuple[str, str]] = []
+        self.ended = ""
 
     def said(self, message: Message) -> None:
         self.messages.append(message)
@@ -34,6 +35,9 @@ class Heard:
 
     def out(self, room: str, why: str) -> None:
         self.outs.append((room, why))
+
+    def end(self, why: str) -> None:
+        self.ended = why
 
     @property
     def texts(self) -> list[str]:

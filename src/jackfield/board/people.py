@@ -1,0 +1,266 @@
+"""The people of a board, as its chat, its page and its commands know them.
+
+The rules this file owns:
+
+1. Somebody is who their secret says. Where the board is open, a name that nobody holds is enough:
+   who comes by one is a guest. A guest is never an operator, and has the name as long as they are
+   here and `GUEST` seconds more, so that a page can be loaded anew.
+2. Nobody finds what a guest of the same name has left: a new guest is in no room but the lobby.
+3. Who tries and fails has to wait, by where they come from.
+4. A secret that is made useless takes effect at once: who is here by it is sent away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from jackfield.board.accounts import Accounts, Role, hash_of
+from jackfield.board.database import Database
+from jackfield.board.throttle import Throttle
+from jackfield.errors import ConfigurationError, KeepingFailed
+from jackfield.services.chat import words
+from jackfield.services.chat.doors import Doors
+from jackfield.services.chat.hub import Hub, Person
+from jackfield.services.chat.words import NotSaid, key_of
+
+GUEST = 120.0
+"""Seconds for which a guest who has gone keeps the name."""
+
+SWEEP = 10.0
+"""Seconds between two looks at which guests are here."""
+
+MOST_GUESTS = 2000
+"""Guests at a time."""
+
+
+_FORGET = "DELETE FROM members WHERE person NOT IN (SELECT key FROM people)"
+
+
+@dataclass(slots=True)
+class _Guest:
+    """A guest: whoever has the secret, of which this is the hash.
+
+    seen: when they were last known to be here.
+    """
+
+    name: str
+    hashed: bytes
+    seen: float
+
+
+class BoardPeople(Doors):
+    """Who may come in, for all ways into a board.
+
+    is_open: whether anybody may come in, by a name that nobody holds.
+    clock: gives the time, in seconds since 1970. ticks: gives seconds that never go back.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        is_open: bool = False,
+        clock: Callable[[], float] = time.time,
+        ticks: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.accounts = Accounts(database, clock)
+        self.is_open = is_open
+        self.question = (
+            "What is your name? Who has a token types that."
+            if is_open
+            else "Your token? Who is invited types a name, a space, and the last part of the link."
+        )
+        self._database = database
+        self._ticks = ticks
+        self._throttle = Throttle(ticks)
+        self._guests: dict[str, _Guest] = {}  # by the key of their name
+        self._by_hash: dict[bytes, str] = {}
+        self._coming: set[str] = set()  # keys of names that are becoming accounts
+        self._sweeping: asyncio.TimerHandle | None = None
+        self._hub: Hub | None = None
+
+    @property
+    def doors(self) -> Doors:
+        """What the chat asks."""
+        return self
+
+    def use(self, hub: Hub) -> None:
+        """Know who is in the chat; before anybody comes in."""
+        self._hub = hub
+
+    async def open(self) -> None:
+        """Begin: whoever is a member of a room and has no account was a guest, and is forgotten."""
+        with contextlib.suppress(KeepingFailed):  # the state of the store is told elsewhere
+            await self._database.write(lambda db: db.execute(_FORGET).get)
+
+    # Coming in
+
+    async def who(self, name: str, token: str, source: str) -> tuple[Person, str]:
+        if name == token:  # typed as one line
+            first, _, last = token.rpartition(" ")
+            is_secret = not self.is_open or await self._is_secret(_secret_in(last))
+            name, token = (first.strip(), last) if is_secret else (token, "")
+        person, secret = await self.sign_in(name, token, source)
+        return person, "" if secret == _secret_in(token) else secret
+
+    async def _is_secret(self, text: str) -> bool:
+        return hash_of(text) in self._by_hash or await self.accounts.kind_of(text) is not None
+
+    async def sign_in(self, name: str, token: str, source: str) -> tuple[Person, str]:
+        """Give who somebody is, and the secret of their session.
+
+        name: what they want to be called, or empty. token: of a session, an invitation, a one-time
+        link, or the whole of such a link; or empty. source: the address they come from.
+        Raises NotSaid, with words for them, for who may not come in; and KeepingFailed.
+        """
+        wait = self._throttle.wait_of(source)
+        if wait > 0:
+            msg = f"too many tries from where you are: wait {int(wait) + 1} s, then try again"
+            raise NotSaid(msg, wait)
+        try:
+            return await self._sign_in(name, _secret_in(token))
+        except NotSaid:
+            self._throttle.fail(source)
+            raise
+
+    async def _sign_in(self, name: str, token: str) -> tuple[Person, str]:
+        if not token:
+            if self.is_open:
+                return await self._guest(name)
+            raise NotSaid("this board is for those who are invited; ask for an invitation")
+        person = await self.by_session(token)
+        if person is not None:
+            return person, token
+        if await self.accounts.kind_of(token) in {"invite", "login"}:
+            return await self._redeem(token, name)
+        raise NotSaid("that token is no good, or no more; ask for an invitation")
+
+    async def _redeem(self, token: str, name: str) -> tuple[Person, str]:
+        key = key_of(words.name_of(name)) if name else ""
+        if key in self._guests:
+            raise NotSaid(f"a guest is called {name} now; choose another name, or wait")
+        if key in self._coming:
+            raise NotSaid(f"{name} is somebody's name here; choose another")
+        self._coming |= {key} - {""}
+        try:
+            account, secret = await self.accounts.redeem(token, name)
+        finally:
+            self._coming.discard(key)
+        return account.person, secret
+
+    async def _guest(self, name: str) -> tuple[Person, str]:
+        """Let somebody in under a name that nobody holds."""
+        name = words.name_of(name)
+        key = key_of(name)
+        assert self._hub is not None
+        if key in self._guests or any(True for _ in self._hub.sessions_of(key)):
+            raise NotSaid(f"{name} is here already; choose another name")
+        if len(self._guests) >= MOST_GUESTS:
+            raise NotSaid(f"{MOST_GUESTS} guests are here already; come back later")
+        secret = secrets.token_urlsafe(32)
+        self._guests[key] = _Guest(name, hash_of(secret), self._ticks())  # before anybody else
+        try:
+            if key in self._coming or await self.accounts.named(name) is not None:
+                raise NotSaid(f"{name} is somebody's name here; choose another, or sign in")
+            await self._hub.history.forget(key)
+        except BaseException:
+            del self._guests[key]
+            raise
+        self._by_hash[hash_of(secret)] = key
+        if self._sweeping is None:
+            self._sweep()
+        return Person(name, guest=True), secret
+
+    def _sweep(self) -> None:
+        """Free the names of guests who have gone."""
+        assert self._hub is not None
+        now = self._ticks()
+        for key, guest in tuple(self._guests.items()):
+            if any(True for _ in self._hub.sessions_of(key)):
+                guest.seen = now
+            elif now - guest.seen > GUEST:
+                self._drop(key)
+        self._sweeping = None
+        if self._guests:
+            self._sweeping = asyncio.get_running_loop().call_later(SWEEP, self._sweep)
+
+    def _drop(self, key: str) -> None:
+        guest = self._guests.pop(key)
+        self._by_hash.pop(guest.hashed, None)
+
+    async def by_session(self, secret: str) -> Person | None:
+        """Give whose session this is; None where it is nobody's, or over."""
+        key = self._by_hash.get(hash_of(secret))
+        if key is not None:
+            guest = self._guests[key]
+            guest.seen = self._ticks()
+            return Person(guest.name, guest=True)
+        account = await self.accounts.by_session(secret)
+        return None if account is None else account.person
+
+    async def sign_out(self, secret: str) -> None:
+        """End a session, if there is one."""
+        key = self._by_hash.get(hash_of(secret))
+        if key is not None:
+            self._drop(key)
+        else:
+            await self.accounts.sign_out(secret)
+
+    async def owner(self) -> Person:
+        """Give the board's owner, who is here now. Raises NotSaid before there is one."""
+        account = await self.accounts.owner()
+        if account is None:
+            raise NotSaid("this board has no owner yet")
+        await self.accounts.seen(account)
+        return account.person
+
+    # What the owner asks for
+
+    async def first_owner(self) -> str | None:
+        """Make the board's owner, unless there is one; give the secret of their one-time link.
+
+        None once the owner has come in. They are called as the system calls who runs the board,
+        until they say otherwise.
+        """
+        name = os.environ.get("LOGNAME") or os.environ.get("USER") or ""
+        try:
+            name = words.name_of(name)
+        except NotSaid:
+            name = "owner"
+        return await self.accounts.first_owner(name)
+
+    async def invite(self, role: str, expires: float, uses: int) -> str:
+        """Make an invitation; give its secret. As `Accounts.invite()`, in the owner's name."""
+        if role not in {"member", "operator"}:
+            raise ConfigurationError(f"nobody is invited as {role!r}: as member or operator")
+        as_role: Role = "operator" if role == "operator" else "member"
+        by = await self.accounts.owner()
+        return await self.accounts.invite(as_role, expires=expires, uses=uses, by=by)
+
+    async def tokens(self) -> list[dict[str, Any]]:
+        """Give all tokens, the newest first, with the fields of `Token`."""
+        return [asdict(one) for one in await self.accounts.tokens()]
+
+    async def revoke(self, number: int) -> str:
+        """Make a token useless; who is here by a session is sent away. Say what was done.
+
+        Raises ConfigurationError when there is none of the number.
+        """
+        token = await self.accounts.revoke(number)
+        if token.kind == "session" and self._hub is not None:
+            for session in self._hub.sessions_of(key_of(token.name)):
+                session.end("this session was ended by the board's owner")
+        whose = f" of {token.name}" if token.name else ""
+        return f"Token {number}, {token.kind}{whose}, is of no use any more."
+
+
+def _secret_in(token: str) -> str:
+    """Give the secret of a token that may be the whole of a link."""
+    return token.strip().rstrip("/").rpartition("/")[2]
