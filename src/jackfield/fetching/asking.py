@@ -6,7 +6,8 @@ The rules this file owns:
    two sides that an attacker can play off against each other (RFC 9112, section 11.2).
 2. A field that the caller names stands in place of the one that would be sent by default; with an
    empty value it is not sent at all.
-3. Who wants a body decoded asks for codings; who wants bytes as they are asks for none.
+3. Who wants a body decoded asks for codings; who wants bytes as they are, or a range of them,
+   asks for none.
 """
 
 from __future__ import annotations
@@ -121,16 +122,16 @@ def new_ask(
     given = _checked(headers)
     if auth is None and url.user is not None:
         auth = (url.user, url.password or "")
+    named = {name.lower() for name, _ in given}
     default = {
         "User-Agent": f"jackfield/{__version__}",
         "Accept": "*/*",
-        "Accept-Encoding": offered() if decode else "identity",
+        "Accept-Encoding": offered() if decode and "range" not in named else "identity",
     }
     if auth is not None:
         default["Authorization"] = credentials(*auth)
     if kind:
         default["Content-Type"] = kind
-    named = {name.lower() for name, _ in given}
     fields = [pair for pair in default.items() if pair[0].lower() not in named]
     fields += [(name, value) for name, value in given if value]
     return Ask(url, method, tuple(fields), body)

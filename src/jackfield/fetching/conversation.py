@@ -80,7 +80,6 @@ class Conversation:
             error: JackfieldError
             retry_after = ""
             try:
-                self.history.clear()
                 self.ask = first
                 exchange = await self.open()
             except _MISSED as missed:
@@ -103,6 +102,8 @@ class Conversation:
 
     async def open(self) -> Exchange:
         """Ask once, and where a redirect leads. `ask` is what was asked last, then."""
+        hops: list[Hop] = []
+        self.history = hops
         while True:
             exchange = await self._once()
             status = exchange.response.status
@@ -110,14 +111,14 @@ class Conversation:
             if status not in FOLLOWED or not location or not self.options.redirects:
                 return exchange
             try:
-                if len(self.history) >= self.options.redirects:
+                if len(hops) >= self.options.redirects:
                     raise self._too_many()
                 following = redirected(self.ask, status, location)
             except FetchError:
                 exchange.close()
                 raise
             await exchange.drain()
-            self.history.append(Hop(status, str(self.ask.url)))
+            hops.append(Hop(status, str(self.ask.url)))
             self.ask = following
             self.options.tell(Redirected(status, str(following.url)))
 

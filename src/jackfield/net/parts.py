@@ -58,11 +58,14 @@ class Part:
             if not self.is_plain:
                 self._fd = os.open(self.path, os.O_WRONLY)
                 return
-            self._fd = os.open(self.part, _WRITE, 0o666)
-            self._lock()
+            self._open()
+            while not self._is_there():  # another process has just put it in its place
+                self.close()
+                self._open()
             self.size = os.lseek(self._fd, 0, os.SEEK_END)
 
-    def _lock(self) -> None:
+    def _open(self) -> None:
+        self._fd = os.open(self.part, _WRITE, 0o666)
         if fcntl is None:
             return
         try:
@@ -70,6 +73,11 @@ class Part:
         except BlockingIOError:
             self.close()
             raise LocalError(f"{self.part}: another process is writing it; wait for it") from None
+
+    def _is_there(self) -> bool:
+        """Whether what was locked is still FILE.part."""
+        found = _found(self.part)
+        return found is not None and os.path.samestat(found, os.fstat(self._fd))
 
     def existing(self) -> int:
         """Bytes of FILE itself, where there is one."""
@@ -115,6 +123,8 @@ class Part:
         with self._in_words(self.path):
             if self.is_plain:
                 os.fsync(self._fd)
+                if os.name == "nt":  # which renames nothing that is open
+                    self.close()
                 os.replace(self.part, self.path)  # noqa: PTH105  as above
                 files.sync_folder(Path(self.path).parent)
                 self._forget()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 from pathlib import Path
@@ -107,3 +108,26 @@ def test_what_the_system_says_is_one_line(tmp_path: Path) -> None:
     long = Part(str(tmp_path / ("x" * 252)))
     with pytest.raises(LocalError, match="ENAMETOOLONG"):
         long.begin()
+
+
+def test_one_that_is_put_in_its_place_meanwhile_is_not_spoilt(
+    part: Part, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between opening it and locking it, another process may be done with it."""
+    part.begin()
+    part.write(b"whole")
+    late = Part(part.path)
+    lock = fcntl.flock
+
+    def finish_first(fd: int, how: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", lock)
+        part.finish()
+        lock(fd, how)
+
+    monkeypatch.setattr(fcntl, "flock", finish_first)
+    late.begin()
+    late.restart()
+    late.write(b"late")
+    assert Path(part.path).read_bytes() == b"whole"
+    late.finish()
+    assert Path(part.path).read_bytes() == b"late"
