@@ -99,7 +99,7 @@ def wstest(mode: str, spec: dict[str, Any], folder: Path) -> Iterator[subprocess
     with (
         log,
         subprocess.Popen(
-            [str(WSTEST), "--mode", mode, "--spec", str(path)],
+            [str(WSTEST), "--mode", mode, "--spec", str(path), "--webport", "0"],
             cwd=folder,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -142,7 +142,7 @@ async def against_client(cases: list[str], folder: Path) -> dict[str, Any]:
         "exclude-agent-cases": {},
     }
     with wstest("fuzzingserver", spec, folder):
-        count = int(await _ask(f"{base}/getCaseCount", retry=50))
+        count = int(await _ask(f"{base}/getCaseCount", retry=300))
         for case in range(1, count + 1):
             query = f"deflate=on&query=case={case}%26agent=jackfield"
             with contextlib.suppress(ConnectionEnded, RemoteProtocolError):
