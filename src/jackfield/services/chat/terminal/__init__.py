@@ -24,12 +24,12 @@ async def show(
     Raises ConfigurationError where prompt_toolkit is missing, and as `ChatClient.run()`.
     """
     try:
-        from jackfield.services.chat.terminal.screen import Screen  # noqa: PLC0415  of an extra
+        from jackfield.services.chat.terminal.screen import ChatScreen  # noqa: PLC0415  of an extra
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in {"prompt_toolkit", "wcwidth"}:
             raise
         raise ConfigurationError(
             "the full screen needs prompt_toolkit: pip install 'jackfield[board]', or use --plain"
         ) from None
-    screen = Screen(dial, where=where, name=name, token=token, on_token=on_token)
+    screen = ChatScreen(dial, where=where, name=name, token=token, on_token=on_token)
     return await screen.run(room)

@@ -32,7 +32,7 @@ from jackfield.services.chat.terminal.panes import STYLE, layout
 from jackfield.services.chat.terminal.scrollback import Scrollback
 
 
-class Screen:
+class ChatScreen:
     """The chat on a whole terminal.
 
     Options as those of `show()`.

@@ -49,7 +49,7 @@ class Scrollback:
     me: one's own name, by which mentions are told. unsent: gives one's own messages in this room
     that are not kept yet.
     new_after: the number after which messages were new when one came to look; None for no mark.
-    wants_older: whether the last view has come to the first message here.
+    wants_older: whether the first message here was in sight at the last view.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class Scrollback:
         while len(rows) < height and index > _HEAD:
             index -= 1
             rows = self._block(index) + rows
-        self.wants_older = index == _HEAD
+        self.wants_older = index <= 0
         return rows[-height:] if height else []
 
     def scroll(self, rows: int) -> None:

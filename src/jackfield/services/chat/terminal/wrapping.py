@@ -87,7 +87,7 @@ def wrapped(text: str, columns: int, used: int = 0) -> list[str]:
         if line or used:
             lines.append(line.rstrip(" "))
             line, used = "", 0
-        if part[0] == " ":
+        if not part.strip(" "):
             continue
         rest = part
         while size > columns:
