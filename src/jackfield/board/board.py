@@ -39,6 +39,7 @@ from jackfield.framing.lines import lines
 from jackfield.limits import Limits
 from jackfield.net.binding import web_address
 from jackfield.net.connection import Connection
+from jackfield.net.holders import is_users_own
 from jackfield.server import Server
 from jackfield.service import Service, find
 from jackfield.services.chat import LIMITS, LONGEST_LINE, Chat, wire
@@ -141,7 +142,8 @@ class Board:
         if conn.local.is_websocket:
             await self.chat.by_client(conn.switch(JSONLines(wire.MOST_MESSAGE)))
         else:
-            await self.chat.by_lines(conn)
+            own = is_users_own(conn.peer)
+            await self.chat.by_lines(conn, doors=self.people.own_doors if own else None)
 
     def _make(self, config: ServiceConfig) -> Service[Any]:
         """Make the service of a configuration. Raises ConfigurationError."""

@@ -91,6 +91,11 @@ class BoardPeople(Doors):
         """What the chat asks."""
         return self
 
+    @property
+    def own_doors(self) -> Doors:
+        """What the chat asks where a program is of this machine and of the board's own user."""
+        return _OwnDoors(self)
+
     def use(self, hub: Hub) -> None:
         """Know who is in the chat; before anybody comes in."""
         self._hub = hub
@@ -105,13 +110,15 @@ class BoardPeople(Doors):
     async def who(self, name: str, token: str, source: str) -> tuple[Person, str]:
         if name == token:  # typed as one line
             first, _, last = token.rpartition(" ")
-            is_secret = not self.is_open or await self._is_secret(_secret_in(last))
+            is_secret = not self.is_open or await self.is_secret(last)
             name, token = (first.strip(), last) if is_secret else (token, "")
         person, secret = await self.sign_in(name, token, source)
         return person, "" if secret == _secret_in(token) else secret
 
-    async def _is_secret(self, text: str) -> bool:
-        return hash_of(text) in self._by_hash or await self.accounts.kind_of(text) is not None
+    async def is_secret(self, token: str) -> bool:
+        """Whether a token, or the last word of what somebody types, is known at all."""
+        secret = _secret_in(token.rpartition(" ")[2])
+        return hash_of(secret) in self._by_hash or await self.accounts.kind_of(secret) is not None
 
     async def sign_in(self, name: str, token: str, source: str) -> tuple[Person, str]:
         """Give who somebody is, and the secret of their session.
@@ -133,7 +140,7 @@ class BoardPeople(Doors):
     async def _sign_in(self, name: str, token: str) -> tuple[Person, str]:
         if not token:
             if self.is_open:
-                return await self._guest(name)
+                return await self.guest(name)
             raise NotSaid("this board is for those who are invited; ask for an invitation")
         person = await self.by_session(token)
         if person is not None:
@@ -155,7 +162,7 @@ class BoardPeople(Doors):
             self._coming.discard(key)
         return account.person, secret
 
-    async def _guest(self, name: str) -> tuple[Person, str]:
+    async def guest(self, name: str) -> tuple[Person, str]:
         """Let somebody in under a name that nobody holds."""
         name = words.name_of(name)
         key = key_of(name)
@@ -259,6 +266,27 @@ class BoardPeople(Doors):
                 session.end("this session was ended by the board's owner")
         whose = f" of {token.name}" if token.name else ""
         return f"Token {number}, {token.kind}{whose}, is of no use any more."
+
+
+class _OwnDoors(Doors):
+    """For programs of whoever runs the board: they need no secret, since they could read them all.
+
+    Any name will do; by the owner's they are the owner.
+    """
+
+    question = "What is your name?"
+
+    def __init__(self, people: BoardPeople) -> None:
+        self._people = people
+
+    async def who(self, name: str, token: str, source: str) -> tuple[Person, str]:
+        people = self._people
+        if await people.is_secret(token):
+            return await people.who(name, token, source)
+        owner = await people.accounts.owner()
+        if owner is not None and key_of(name.strip()) == owner.person.key:
+            return owner.person, ""
+        return await people.guest(name)
 
 
 def _secret_in(token: str) -> str:

@@ -67,6 +67,26 @@ def holders(endpoint: Endpoint) -> list[Holder]:
     return [Holder(user=user) for user in sorted({_user_name(uid) for uid in users.values()})]
 
 
+def is_users_own(peer: Endpoint) -> bool:
+    """Whether a peer on this machine's loopback is a process of the user that this one is of.
+
+    False where the system does not tell.
+    """
+    if peer.transport.uses_tcp and not is_loopback_address(peer.host):
+        return False
+    users = {uid for _, uid in _sockets(peer)}
+    return hasattr(os, "getuid") and users == {os.getuid()}
+
+
+def is_loopback_address(host: str) -> bool:
+    """Whether an address is of the loopback network."""
+    try:
+        found = ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return found.is_loopback
+
+
 def text(found: list[Holder]) -> str:
     """Name the holders in a few words; empty for none."""
     names = ", ".join(str(holder) for holder in found[:_SHOWN])

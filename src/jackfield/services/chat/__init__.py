@@ -54,9 +54,14 @@ class Chat:
             self._opening = asyncio.get_running_loop().create_task(self.hub.open())
         await asyncio.shield(self._opening)
 
-    async def by_lines(self, conn: Connection[bytes], person: Person | None = None) -> None:
-        """Serve a connection of lines, as bytes."""
-        await self._serve(LineSession(self.hub, self.doors, conn, self._forms, person))
+    async def by_lines(
+        self,
+        conn: Connection[bytes],
+        person: Person | None = None,
+        doors: Doors | None = None,
+    ) -> None:
+        """Serve a connection of lines, as bytes. doors: in place of the chat's own."""
+        await self._serve(LineSession(self.hub, doors or self.doors, conn, self._forms, person))
 
     async def by_client(self, conn: Connection[Any], person: Person | None = None) -> None:
         """Serve a connection of JSON: of a page or a terminal client."""
