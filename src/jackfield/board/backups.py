@@ -6,6 +6,7 @@ import time
 
 import apsw
 
+from jackfield.board import schema
 from jackfield.board.sqlite import Unusable, close, find_damage, open_reader
 from jackfield.errors import ConfigurationError, KeepingFailed
 from jackfield.net import files
@@ -65,6 +66,8 @@ def restore(backup: str, path: str) -> list[str]:
         try:
             checked = open_reader(backup)
             try:
+                if not schema.version_of(checked):
+                    raise ConfigurationError(f"{backup}: is empty, and no backup of a board")
                 found = find_damage(checked, _ALL)
             finally:
                 close(checked, as_it_is=True)

@@ -202,10 +202,10 @@ def may_write(path: str) -> bool:
 
 
 def put_away(path: str, name: str) -> str:
-    """Call a file otherwise, in its folder, if it is there; give why that failed, or nothing."""
+    """Call a file otherwise, if it is there; give why that failed, or nothing."""
     try:
         if os.path.lexists(path):
-            Path(path).rename(Path(path).with_name(name))
+            Path(path).rename(name)
     except OSError as error:
         return f"{path}: {error.strerror or error} ({code(error)})"
     return ""
