@@ -30,6 +30,7 @@ def echo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
         f"unix://{folder}/stream",
         f"unix+dgram://{folder}/datagrams",
         f"unix+seqpacket://{folder}/packets",
+        "ws://127.0.0.1:0/echo",
     ]
     with Live(find("echo"), *urls) as live:
         yield {str(endpoint.transport): str(endpoint) for endpoint in live.endpoints}
@@ -211,11 +212,18 @@ def test_retry_connects_once_somebody_listens() -> None:
 @pytest.mark.some(2)
 @pytest.mark.parametrize(
     ("scheme", "size"),
-    [("tcp", 3_000_000), ("unix", 300_000), ("unix+seqpacket", 100_000), ("udp", 60_000)],
+    [
+        ("tcp", 3_000_000),
+        ("unix", 300_000),
+        ("unix+seqpacket", 100_000),
+        ("udp", 60_000),
+        ("ws", 300_000),
+    ],
 )
 def test_bytes_go_through_a_pipe_unchanged(scheme: str, size: int, echo: dict[str, str]) -> None:
     data = random.Random(1).randbytes(size)
-    with Piped("connect", echo[scheme], "--wait", "200ms" if scheme == "udp" else "5s") as command:
+    wait = {"udp": "200ms", "ws": "1s"}.get(scheme, "5s")
+    with Piped("connect", echo[scheme], "--wait", wait) as command:
         writer = threading.Thread(target=command.write_all, args=(data,))
         writer.start()
         command.await_all(len(data))
@@ -392,7 +400,7 @@ def test_hex_dumps_what_comes(peer: Peer) -> None:
 
 
 @pytest.mark.some(2)
-@pytest.mark.parametrize("scheme", ["tcp", "udp", "unix+seqpacket"])
+@pytest.mark.parametrize("scheme", ["tcp", "udp", "unix+seqpacket", "ws"])
 def test_once_sends_one_message_and_prints_one_answer(scheme: str, echo: dict[str, str]) -> None:
     with Piped("connect", echo[scheme], "--once") as command:
         command.write("Tracy")

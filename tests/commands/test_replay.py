@@ -78,6 +78,14 @@ WRONG = [
 ]
 
 
+def test_a_websocket_is_replayed_to_what_it_runs_on(
+    recorded: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for scheme, plain in (("ws", "tcp"), ("wss", "tls")):
+        assert run(["connect", f"{scheme}://127.0.0.1:9/a", "--replay", recorded]) == 2
+        assert f"connect to {plain}://127.0.0.1:9\n" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("arguments", "status", "line"), WRONG, ids=range(len(WRONG)))
 def test_what_cannot_be_played_is_one_line(
     recorded: str,

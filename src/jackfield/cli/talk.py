@@ -116,8 +116,8 @@ def talk(
 ) -> int:
     """Talk with somebody: either may type at any time.
 
-    One side listens, the other connects: ENDPOINT is tcp://127.0.0.1:9999, tls://, udp://,
-    unix:///PATH, unix+dgram: or unix+seqpacket:.
+    One side listens, the other connects: ENDPOINT is tcp://127.0.0.1:9999, tls://, ws://, wss://,
+    udp://, unix:///PATH, unix+dgram: or unix+seqpacket:.
 
     quit, exit, q, bye or Ctrl-D ends it for both; a listener then waits for the next one, and
     Ctrl-D again ends that. Lines to another talk are confirmed, sent again where they got lost,

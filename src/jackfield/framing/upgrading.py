@@ -23,6 +23,7 @@ from jackfield.errors import ConfigurationError, UpgradeError
 from jackfield.framing.http import HTTPError, Request, Response
 from jackfield.framing.websocket import WINDOW
 
+ServerProtocol: Any
 try:
     from websockets.client import ClientProtocol
     from websockets.datastructures import Headers
@@ -33,7 +34,7 @@ try:
     from websockets.server import ServerProtocol
     from websockets.uri import parse_uri
 except ImportError:  # it is in an extra
-    ServerProtocol = None  # type: ignore[assignment, misc]
+    ServerProtocol = None
 
 ANY = "any"
 """Among the origins let in: every one."""

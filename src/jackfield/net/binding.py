@@ -431,7 +431,7 @@ def warning_off_loopback(endpoint: Endpoint) -> str | None:
     """Warn of a bound endpoint that other machines can reach; None for one they cannot."""
     if endpoint.is_loopback:
         return None
-    plain = Endpoint(endpoint.transport, endpoint.host, endpoint.port)
+    plain = replace(endpoint, options=DEFAULT_OPTIONS)
     open_to = "other machines can reach it"
     if not endpoint.transport.uses_tls:
         open_to += ", and nothing on the way is encrypted"

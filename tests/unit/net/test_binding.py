@@ -878,6 +878,9 @@ def test_the_commands_that_reach_it_are_exact(monkeypatch: pytest.MonkeyPatch) -
     assert reach_commands(parse("tls://192.0.2.2:5?cert=c.pem"), "delimited: a b") == [
         "jackfield connect tls://192.0.2.2:5 --ca FILE --framing 'delimited: a b'"
     ]
+    assert reach_commands(parse("wss://0.0.0.0:5/chat?origin=any")) == [
+        "jackfield connect wss://192.0.2.2:5/chat --ca FILE"
+    ]
 
 
 @needs_ipv6

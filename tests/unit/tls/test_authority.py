@@ -290,6 +290,8 @@ def test_an_endpoint_that_names_one_keeps_it(here: Path) -> None:
     given = authority.with_certificate(parse("tls://127.0.0.1:1?alpn=h2"))
     assert given.options.cert == str(here / "machine.pem")
     assert given.options.alpn == "h2"
+    web = authority.with_certificate(parse("wss://127.0.0.1:1/a"))
+    assert (web.options.cert, web.resource) == (given.options.cert, "/a")
     assert authority.own_among([plain, named]) == ""
     assert authority.own_among([plain, given]) == str(here / "machine.pem")
 
