@@ -359,8 +359,6 @@ class WebSocketDecoder(Decoder[M]):
         if self._first == 0 and first & FIN:  # a message in one frame
             if first & COMPRESSED:
                 payload = self._inflated(zlib.decompressobj(-15), payload, 0, last=True)
-            if len(payload) > self._limit:
-                raise too_long(self.max_message)
             messages.append(self._codecs[first & ~COMPRESSED](payload))
             return
         if first & 0x0F:
