@@ -252,7 +252,7 @@ def test_a_device_is_written_as_it_is() -> None:
     [
         ("/nowhere/at/all", "/nowhere/at/all.part: No such file or directory (ENOENT)"),
         ("/tmp", "/tmp: is a folder"),
-        ("a\0b", "embedded null byte"),
+        ("a\0b", "embedded null"),
     ],
 )
 def test_a_place_where_no_file_can_be_is_one_line(path: str, says: str) -> None:
