@@ -25,6 +25,10 @@ _IP_MULTICAST_ALL = 49
 _IPV6_MULTICAST_ALL = 29
 _SO_RXQ_OVFL = 40
 
+UNSENT = 256 * 1024
+"""Bytes that the system takes beside those it has sent and waits to have confirmed: without such a
+bound it takes megabytes for each slow peer, and a thousand of them hold up everybody else."""
+
 Value = int | bytes
 Setting = tuple[str, int, int, Value]
 """The endpoint's option it stands for; then level, name and value for setsockopt(2)."""
@@ -98,6 +102,8 @@ def _tcp(endpoint: Endpoint) -> Iterator[Setting]:
     """Give what TCP takes. Connections inherit it from the socket that listens."""
     if endpoint.options.nodelay is not False:
         yield "nodelay", socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+    if sys.platform == "linux":
+        yield "sndbuf", socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT
     silence = endpoint.options.keepalive
     if silence is not None:
         yield from _keepalive(silence)

@@ -35,6 +35,9 @@ ENOUGH = 64 * 1024
 LARGE = 1024
 """Bytes of a reply from which on they are counted: `JOINED` smaller ones are no more than that."""
 
+PART = 1024 * 1024
+"""Bytes of a file that the system is given at once, before others have a turn."""
+
 COPY = 64 * 1024
 """Bytes of a file that are copied at once where the system cannot send it by itself."""
 
@@ -263,7 +266,7 @@ class WritingStream(Connection[M]):
                     sent = len(data)
                     self._write(data)
                 else:
-                    most = min(size - total, 1 << 30)
+                    most = min(size - total, PART)
                     sent = os.sendfile(self._sock.fileno(), file, offset + total, most)
                     self.bytes_sent += sent
             except (BlockingIOError, InterruptedError):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 import sys
@@ -252,3 +253,22 @@ def test_abstract_names_are_refused_by_name_elsewhere(monkeypatch: pytest.Monkey
     with pytest.raises(ConfigurationError, match="unix:@x: abstract names are Linux's own"):
         options.unix_address(Endpoint(Transport.UNIX, path="@x"))
     assert options.unix_address(Endpoint(Transport.UNIX, path="/x")) == (socket.AF_UNIX, "/x")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the option is Linux's")
+def test_the_system_takes_only_so_much_for_a_slow_peer(made: list[socket.socket]) -> None:
+    """What is accepted inherits it; of what the peer does not read yet, megabytes would fit."""
+    listening = new(made, "tcp://127.0.0.1:0")
+    listening.bind(("127.0.0.1", 0))
+    listening.listen()
+    listening.setblocking(True)
+    with socket.create_connection(listening.getsockname()) as peer:
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        accepted, _ = listening.accept()
+        made.append(accepted)
+        accepted.setblocking(False)
+        taken = 0
+        with contextlib.suppress(BlockingIOError):
+            while taken < 10_000_000:
+                taken += accepted.send(b"x" * 10_000)
+        assert taken < 3 * options.UNSENT
