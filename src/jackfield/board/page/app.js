@@ -389,7 +389,10 @@ async function begin() {
       await new Promise((go) => setTimeout(go, 1500));
     }
   }
-  if (me.name && secretOfLink()) history.replaceState(null, "", BASE);
+  if (me.name && secretOfLink()) {
+    location.replace(BASE);
+    return;
+  }
   const app = new App(me.name ? me : await comeIn(me));
   app.start();
 }

@@ -76,9 +76,12 @@ export function comeIn(about) {
       try {
         const body = { name: name.value.trim(), token: byToken ? secretIn(token.value) : "" };
         const me = await post("sign-in", body);
-        byId("door").hidden = true;
         token.value = "";
-        if (secret) history.replaceState(null, "", BASE);
+        if (secret) {
+          location.replace(BASE); // the link is used up, and its address nothing to come back to
+          return;
+        }
+        byId("door").hidden = true;
         give(me);
       } catch (error) {
         const isLost = error instanceof TypeError;
