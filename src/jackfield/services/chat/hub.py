@@ -161,8 +161,8 @@ class Hub:
         """
         key = session.person.key
         read = await self.history.read_up_to(key)
-        if not read:
-            read = {LOBBY: self.rooms[LOBBY].record.last}
+        if LOBBY not in read:  # somebody may have written to them before they ever came
+            read = {LOBBY: self.rooms[LOBBY].record.last} | read
             await self.history.join(key, LOBBY, read[LOBBY])
         self._sessions.setdefault(key, {})[session] = None
         for name in read:

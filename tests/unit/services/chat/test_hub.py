@@ -142,6 +142,16 @@ async def test_a_direct_conversation_is_for_two_and_finds_who_is_away() -> None:
 
 
 @in_loop
+async def test_who_was_written_to_before_they_ever_came_is_in_the_lobby_too() -> None:
+    ann, bob = Heard("Ann"), Heard("bob")
+    hub = await opened(ann)
+    room = await hub.direct(ann.person, "bob")
+    await hub.say(ann.person, room.name, "1", "for when you come")
+    assert await hub.come(bob) == {LOBBY: 0, room.name: 0}
+    assert hub.rooms[LOBBY].names == ["Ann", "bob"]
+
+
+@in_loop
 async def test_a_flood_is_told_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     ann = Heard("Ann")
     hub = await opened(ann)
