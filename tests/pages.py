@@ -13,6 +13,7 @@ class Names:
     """Anybody may come in under a name that nobody has now; or by a token alone, if there are any.
 
     tokens: whose each is. sessions: by secret, who has come in.
+    fails: raised in place of letting anybody in. next_secret: of the next session.
     """
 
     def __init__(self, hub: Hub, tokens: dict[str, str] | None = None) -> None:
@@ -21,9 +22,13 @@ class Names:
         self.tokens = tokens or {}
         self.sessions: dict[str, Person] = {}
         self.sources: list[str] = []
+        self.fails: Exception | None = None
+        self.next_secret = ""
 
     async def sign_in(self, name: str, token: str, source: str) -> tuple[Person, str]:
         self.sources.append(source)
+        if self.fails is not None:
+            raise self.fails
         if self.is_open:
             chosen = words.name_of(name)
             if any(True for _ in self._hub.sessions_of(key_of(chosen))):
@@ -32,7 +37,7 @@ class Names:
             chosen = self.tokens[token]
         else:
             raise NotSaid("nobody has this token")
-        person, secret = Person(chosen), token_urlsafe()
+        person, secret = Person(chosen), self.next_secret or token_urlsafe()
         self.sessions[secret] = person
         return person, secret
 

@@ -24,6 +24,7 @@ from importlib import resources
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from jackfield.errors import KeepingFailed
 from jackfield.framing.http import HTTP, HTTPError
 from jackfield.framing.json_lines import JSONLines
 from jackfield.http.exchange import Exchange
@@ -86,7 +87,7 @@ class People(Protocol):
 
         name: what they want to be called, or empty. token: an invitation or a token, or empty.
         source: the address they come from, for which attempts are counted.
-        Raises NotSaid, with words for them, for who may not come in.
+        Raises NotSaid, with words for them, for who may not come in, and KeepingFailed.
         """
 
     async def by_session(self, secret: str) -> Person | None:
@@ -198,7 +199,12 @@ class Page:
         except NotSaid as error:
             await self._tell(exchange, 403, {"why": str(error)})
             return
-        await self._end_session(_secret_of(exchange))  # of whoever was here before
+        except KeepingFailed as error:
+            await self._tell(exchange, 503, {"why": str(error)})
+            return
+        before = _secret_of(exchange)
+        if before != secret:
+            await self._end_session(before)  # of whoever was here
         cookie = f"{_cookie_of(exchange)}={secret}; Max-Age={KEPT}{_attributes(exchange)}"
         await self._tell(exchange, 200, self._about(person), {"Set-Cookie": cookie})
 

@@ -17,6 +17,7 @@ from websockets.typing import Origin
 
 from jackfield.board import web
 from jackfield.board.web import Page
+from jackfield.errors import KeepingFailed
 from jackfield.services.chat import Chat
 from tests.certificates import Certificates
 from tests.live import Live, until
@@ -250,6 +251,22 @@ def test_who_signs_in_anew_leaves_the_session_before(lab: Board) -> None:
     first = lab.sign_in("Mei")
     assert lab.post("/sign-in", {"name": "Olu"}, Cookie=first).status == 200
     assert lab.me(first) is None
+
+
+def test_who_signs_in_by_their_own_session_keeps_it(lab: Board) -> None:
+    cookie = lab.sign_in()
+    secret = cookie.partition("=")[2]
+    lab.people.is_open = False
+    lab.people.tokens[secret] = "Mei"
+    lab.people.next_secret = secret
+    assert lab.post("/sign-in", {"token": secret}, Cookie=cookie).status == 200
+    assert lab.me(cookie) == "Mei"
+
+
+def test_a_store_that_fails_is_told_of(lab: Board) -> None:
+    lab.people.fails = KeepingFailed("the disk is full")
+    reply = lab.post("/sign-in", {"name": "Mei"})
+    assert (reply.status, json.loads(reply.body)) == (503, {"why": "the disk is full"})
 
 
 # Requests that another site's page has sent

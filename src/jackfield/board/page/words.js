@@ -257,6 +257,17 @@ const WHY_ZH = [
   [/^(.+) has removed you$/, "$1 把你移出了"],
   [/^you have left it$/, "你离开了"],
   [/^a direct conversation has no topic$/, "私聊没有话题"],
+  [/^a topic has at most (\d+) characters.*$/, "话题最多 $1 个字"],
+  [/^guests have no direct conversations.*$/, "访客不能私聊，请先索取邀请"],
+  [/^that is a guest, and guests have no direct conversations$/, "对方是访客，访客不能私聊"],
+  [/^you are in (\d+) rooms already.*$/, "你已在 $1 个房间里，请先离开一个"],
+  [/^this board is for those who are invited.*$/, "这里只对受邀的人开放，请索取邀请"],
+  [/^that token is no good, or no more.*$/, "这个令牌无效，请索取邀请"],
+  [/^that lets nobody in.*$/, "这个链接无效，请索取新的"],
+  [/^this link is .*$/, "这个链接已用过或过期，请索取新的"],
+  [/^a guest is called (.+) now.*$/, "现在有位访客叫 $1，请换一个名字或稍等"],
+  [/^(.+) is somebody's name here.*$/, "$1 是别人的名字，请换一个"],
+  [/^too many tries from where you are: wait (\d+) s.*$/, "尝试太多次了，请等 $1 秒"],
 ];
 
 /** @returns {"en" | "zh"} */
