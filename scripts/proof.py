@@ -40,6 +40,10 @@ PROOFS = {
     "autobahn": [sys.executable, "scripts/autobahn.py"],
     # What testssl says of TLS by the local authority.
     "tls": [sys.executable, "scripts/tls_scan.py"],
+    # slowhttptest's four modes against the web service, beside an honest client.
+    "web": [sys.executable, "scripts/slow_http.py"],
+    # Five million inputs to the framing of HTTP, and to WebSocket's.
+    "fuzz": [sys.executable, "scripts/fuzz.py"],
 }
 
 
