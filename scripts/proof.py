@@ -38,6 +38,8 @@ PROOFS = {
     "connections": [sys.executable, "scripts/hold_connections.py"],
     # What the Autobahn test suite says of WebSocket, of our server and of our client.
     "autobahn": [sys.executable, "scripts/autobahn.py"],
+    # 200 kills and 100 power cuts under load: nothing acknowledged is lost, doubled, out of order.
+    "durability": [sys.executable, "scripts/durability.py"],
     # What testssl says of TLS by the local authority.
     "tls": [sys.executable, "scripts/tls_scan.py"],
     # slowhttptest's four modes against the web service, beside an honest client.
