@@ -9,7 +9,7 @@ from typing import Any, TypeVarTuple
 
 import pytest
 
-from jackfield.events import ConnectionEnded
+from jackfield.events import ConnectionEnded, ConnectionOpened
 from jackfield.framing import lines
 from jackfield.limits import Limits
 from jackfield.net.connection import Connection
@@ -104,6 +104,7 @@ def test_a_blocked_handler_stops_nothing_but_itself(handler: Callable[[Any], Any
     service = Service("blocks", handler, framing)
     with Live(service, TCP, model="threads") as live, live.connect() as stuck:
         stuck.send("block")
+        live.await_event(ConnectionOpened)
         until(lambda: live.call(lambda: live.server._live[1].messages_received) == 1)
         with live.connect() as other:
             assert other.ask("hello") == "hello"
