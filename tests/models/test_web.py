@@ -87,6 +87,29 @@ def test_pipelined_requests_and_what_is_broken(model: str, folder: Path) -> None
         assert statuses == [b"200", b"404", b"301", b"200"] * 20 + [b"400"]
 
 
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+@pytest.mark.parametrize("model", PLACES)
+def test_pipelined_files_come_whole_and_in_order(
+    model: str, transport: str, folder: Path, certificates: Certificates
+) -> None:
+    """A long one is sent by the system itself, past what waits to be written together."""
+    where = certificates.url() if transport == "tls" else "tcp://127.0.0.1:0"
+    with serving(model, where, folder=str(folder)) as live:
+        with Peer(live.endpoints[0], ca=certificates.ca) as peer:
+            ask = b"GET /%b HTTP/1.1\r\nHost: localhost\r\n\r\n"
+            names = [b"a.txt", b"long.bin", b"long.bin", b"a.txt", b"long.bin", b"none"]
+            last = ask.replace(b"Host", b"Connection: close\r\nHost") % b"a.txt"
+            peer.sock.sendall(b"".join(ask % name for name in names) + last)
+            said = peer.rest()
+    found = []
+    while said:
+        head, _, said = said.partition(b"\r\n\r\n")
+        size = int(head.partition(b"Content-Length: ")[2].split()[0])
+        found.append(said[:size])
+        said = said[size:]
+    assert found == [b"alpha", LONG, LONG, b"alpha", LONG, b"404 Not Found\n", b"alpha"]
+
+
 @pytest.mark.parametrize("model", PLACES)
 def test_a_text(model: str) -> None:
     with (

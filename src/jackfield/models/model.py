@@ -43,8 +43,8 @@ class Model:
         for endpoint in endpoints:
             if endpoint.keeps_boundaries and self.serving.framing.only_streams:
                 raise ConfigurationError(
-                    f"{self.serving.service.name} needs a stream, and {endpoint.transport}:// keeps "
-                    "messages; serve it at tcp://, tls:// or unix://"
+                    f"{self.serving.service.name} needs a stream, and {endpoint.transport}:// "
+                    "keeps messages; serve it at tcp://, tls:// or unix://"
                 )
 
     async def start(self) -> None:
