@@ -98,11 +98,14 @@ class StreamConnection(WebSocketStream[M]):
             self.io_loop.unwatch_read(self._sock)
 
     def _on_readable(self) -> None:
+        size = READ
         if self.inbox or self._backlog or (self._blocked and self._replies_wait()):
-            self._hold_back()
-            return
+            if not self._may_read_ahead():
+                self._hold_back()
+                return
+            size = SLICE
         try:
-            data = self._sock.recv(READ)
+            data = self._sock.recv(size)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
@@ -128,6 +131,9 @@ class StreamConnection(WebSocketStream[M]):
 
     def _take(self, data: bytes) -> None:
         """Decode what was read: now if it is little, else slice by slice."""
+        if self.inbox or self._early:
+            self._take_early(data)
+            return
         if len(data) > SLICE or self._chunking:
             self._backlog = data
             self._turn()
@@ -177,6 +183,7 @@ class StreamConnection(WebSocketStream[M]):
 
     def _release(self) -> None:
         self._held = False
+        self._deliver_early()
         if self._decoder.attention and not self.inbox:
             self._decoder.drop()
         if self._backlog:

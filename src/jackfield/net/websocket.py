@@ -5,7 +5,7 @@ The rules this file owns:
 1. Until WebSocket has begun, HTTP is spoken, and that is how a peer is refused. Its messages are
    the handler's alone afterwards; from then on the transport keeps boundaries.
 2. A ping is answered when the system takes what is written; to a peer that does not read, the
-   last ones alone, within a bound.
+   last ones alone, within a bound. While the handler lags, `AHEAD` bytes are read ahead for that.
 3. A peer's Close ends the input. This side may go on sending until its own Close, which the end
    of the handler sends, or `send_eof()`; most peers drop what comes by then.
 4. The last word is a Close that says why. The peer has `Limits.linger_time` to answer it, and
@@ -35,6 +35,10 @@ M = TypeVar("M")
 READ = 64 * 1024
 """Bytes read at once while the end is waited for."""
 
+AHEAD = 4096
+"""Bytes that are read while the handler leaves messages unused, so that its peer's pings are
+answered meanwhile; compressed, they may be a thousand times as many."""
+
 CUT_OFF = "the stream was cut off: TCP ended without WebSocket's Close"
 
 _FULL = frozenset({"connections", "connections_per_source", "threads", "processes"})
@@ -44,7 +48,7 @@ _FULL = frozenset({"connections", "connections_per_source", "threads", "processe
 class WebSocketStream(SecuredStream[M]):
     """A stream, as far as WebSocket goes."""
 
-    __slots__ = ("_decoder", "_http", "_lingered", "_parting", "_ws")
+    __slots__ = ("_decoder", "_early", "_early_size", "_http", "_lingered", "_parting", "_ws")
 
     def __init__(
         self,
@@ -58,6 +62,8 @@ class WebSocketStream(SecuredStream[M]):
         self._decoder: Decoder[Any] = plan.framing.decoder()
         self._http: Framing[Any] | None = None  # what is spoken before there are messages
         self._ws: WebSocketDecoder[Any] | None = None  # the decoder, once WebSocket has begun
+        self._early: list[Any] = []  # messages read ahead of those at hand, oldest first
+        self._early_size = 0  # bytes that they came in
         self._parting = False  # the peer's Close is waited for
         self._lingered = 0  # bytes dropped since the last word
 
@@ -172,6 +178,41 @@ class WebSocketStream(SecuredStream[M]):
             self._backlog = b""  # nothing counts after a Close
             self._input_ended(None)
 
+    # Reading ahead
+
+    def _may_read_ahead(self) -> bool:
+        """Whether more is read while the handler has messages: pings may be among it."""
+        return (
+            self._ws is not None
+            and self._early_size < AHEAD
+            and not self._backlog
+            and self._receiver is None
+        )
+
+    def _take_early(self, data: bytes) -> None:
+        """Decode what was read while the handler has messages, which it is to use first."""
+        ws = cast("WebSocketDecoder[M]", self._ws)
+        self._early_size += len(data)
+        try:
+            self._early += ws.feed(data)
+        except Exception as error:  # noqa: BLE001  a framing of somebody's own may raise anything
+            self._input_ended(error)
+        self._held = True
+        if ws.attention:
+            self._attend_messages(ws)
+        if not self.inbox:  # another thread has just asked
+            self._release()
+
+    def _deliver_early(self) -> None:
+        """Put at hand what was read ahead, if that is its turn."""
+        if self._early and not self.inbox:
+            messages, self._early, self._early_size = self._early, [], 0
+            self._deliver(messages)
+        elif self._early:
+            self._held = True
+        else:
+            self._early_size = 0
+
     # The end
 
     def _lost_midway(self) -> PeerLost | None:
@@ -285,9 +326,11 @@ class WebSocketStream(SecuredStream[M]):
         self._only_streams("send_chunk()")
         await super().send_chunk(data)
 
-    async def send_file(self, file: BinaryIO, offset: int = 0, count: int | None = None) -> int:
+    async def send_file(
+        self, file: BinaryIO, offset: int = 0, count: int | None = None, *, head: bytes = b""
+    ) -> int:
         self._only_streams("send_file()")
-        return await super().send_file(file, offset, count)
+        return await super().send_file(file, offset, count, head=head)
 
     async def start_tls(self, context: ssl.SSLContext, server_hostname: str | None = None) -> None:
         self._only_streams("start_tls()")

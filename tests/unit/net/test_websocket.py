@@ -242,6 +242,64 @@ def test_pings_are_answered_before_the_messages_that_came_with_them(echo: Live) 
         ]
 
 
+async def slow(conn: Connection[Any]) -> None:
+    async for message in conn:
+        if message == b"wait":
+            await conn.send(b"waiting")
+            await asyncio.to_thread(go_on.wait, PATIENCE)
+        await conn.send(message)
+
+
+def slow_too(conn: Any) -> None:
+    for message in conn:
+        if message == b"wait":
+            conn.send(b"waiting")
+            go_on.wait(PATIENCE)
+        conn.send(message)
+
+
+go_on = threading.Event()
+
+
+@pytest.mark.parametrize("handler", [slow, slow_too])
+def test_pings_are_answered_while_the_handler_lags(handler: Any) -> None:
+    go_on.clear()
+    service = Service("slow", handler, framing=framing.raw())
+    with Live(service, WS, limits=SHORT) as live, Browser(live) as browser:
+        browser.open()
+        browser.sock.sendall(framed(0x82, b"wait") + framed(0x82, b"1") + framed(0x82, b"2"))
+        assert browser.frame() == (0x82, b"waiting")
+        for number in range(3, 40):
+            browser.send(0x82, b"%d" % number)
+            browser.send(0x89, b"%d" % number)
+            assert browser.frame() == (0x8A, b"%d" % number)
+        for _ in range(20):  # past what is read ahead
+            browser.send(0x82, bytes(1000))
+        browser.send(0x88, b"\x03\xe8")
+        go_on.set()
+        assert browser.frame() == (0x82, b"wait")
+        for number in range(1, 40):
+            assert browser.frame() == (0x82, b"%d" % number)
+        for _ in range(20):
+            assert browser.frame() == (0x82, bytes(1000))
+        assert browser.close_frame() == (1000, "")
+        assert live.of(Refused) == []
+
+
+def test_what_breaks_the_rules_comes_after_what_was_read_ahead() -> None:
+    go_on.clear()
+    service = Service("slow", slow, framing=framing.raw())
+    with Live(service, WS, limits=SHORT) as live, Browser(live) as browser:
+        browser.open()
+        browser.sock.sendall(framed(0x82, b"wait") + framed(0x82, b"1"))
+        assert browser.frame() == (0x82, b"waiting")
+        browser.sock.sendall(framed(0x82, b"2") + framed(0x89) + framed(0x83))
+        assert browser.frame() == (0x8A, b"")
+        go_on.set()
+        assert [browser.frame()[1] for _ in range(3)] == [b"wait", b"1", b"2"]
+        assert browser.close_frame()[0] == 1002
+
+
 def test_a_silent_peer_is_pinged_and_lost_if_it_does_not_answer() -> None:
     limits = replace(SHORT, ping=0.1)
     with Live(find("room"), WS, limits=limits) as live, Browser(live) as browser:
