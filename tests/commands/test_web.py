@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -205,6 +206,23 @@ def test_what_cannot_be_is_said_in_a_line(
     assert complaint in error
     assert "Traceback" not in error
     assert "secret" not in error
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="this needs prlimit(2)")
+def test_a_process_without_descriptors_is_busy_and_recovers(folder: Path) -> None:
+    """Who is connected is told so, who comes waits, and neither loses anything."""
+    with Web(str(folder), TCP) as served, Browser(served.endpoint) as browser:
+        assert browser.ask("/none").status == 404
+        pid = served.process.pid
+        used = max(int(path.name) for path in Path(f"/proc/{pid}/fd").iterdir()) + 1
+        before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (used, before[1]))
+        assert browser.ask("/long.bin").status == 503
+        with Browser(served.endpoint) as again, Peer(served.endpoint) as waiting:
+            waiting.sock.sendall(b"GET /a.txt HTTP/1.0\r\nHost: localhost\r\n\r\n")
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+            assert again.ask("/long.bin").body == LONG
+            assert waiting.rest().endswith(b"alpha")
 
 
 # People's clients

@@ -67,6 +67,9 @@ def cut(name: str, data: bytes, *answers: int) -> Row:
 LINES = [
     good("plain", get(b"/a.txt")),
     good("empty lines before it", b"\r\n\r\n" + get(b"/a.txt")),
+    # What ends an empty line between requests is not looked at: it belongs to none of them.
+    good("a line feed before it", b"\n" + get(b"/a.txt")),
+    good("a CR before it", b"\r" + get(b"/a.txt")),
     good("two spaces after the method", head(b"GET  /a.txt HTTP/1.1")),
     good("two spaces after the target", head(b"GET /a.txt  HTTP/1.1")),
     bad("a space before the method", head(b" GET /a.txt HTTP/1.1")),
@@ -142,6 +145,8 @@ METHODS = [
     bad("an 8-bit method", head(b"G\xc3\x89T /a.txt HTTP/1.1")),
     bad("a method of RTSP", head(b"DESCRIBE /a.txt HTTP/1.1")),
     bad("a method of ICE", head(b"GET /a.txt ICE/1.0")),
+    # The parser knows RTSP by its name, and it is answered as HTTP/1.0 is.
+    bad("RTSP/1.0", head(b"GET /a.txt RTSP/1.0"), 200),
 ]
 
 TARGETS = [
