@@ -19,6 +19,7 @@ from jackfield.board.database import Database
 from jackfield.board.messages import StoredHistory
 from jackfield.board.sqlite import State
 from jackfield.errors import KeepingFailed
+from jackfield.services.chat import Chat
 from jackfield.services.chat.history import MOST_AT_ONCE, NewMessage, RoomRecord
 from tests.disks import Disk, disk
 from tests.live import PATIENCE, in_loop
@@ -127,9 +128,13 @@ async def check_full_from_the_start(path: Path, ballast: Path) -> None:
         for asks in (store.say(), store.history.rooms()):
             with pytest.raises(KeepingFailed, match="there is no room"):
                 await asks
+        chat = Chat(store.history)
+        with pytest.raises(KeepingFailed, match="there is no room"):
+            await chat.open()
         os.unlink(ballast)  # noqa: PTH108  it takes no time
         await store.state("ok")
-        await store.history.make_room(RoomRecord("lobby"))
+        await chat.open()
+        assert [*chat.hub.rooms] == ["lobby"]
         await store.say()
         assert await store.all() == store.kept
 

@@ -32,7 +32,7 @@ from jackfield.board.people import BoardPeople
 from jackfield.board.units import Follow, Unit
 from jackfield.board.web import Page
 from jackfield.endpoints import Endpoint, Transport
-from jackfield.errors import AddressInUse, ConfigurationError, JackfieldError
+from jackfield.errors import AddressInUse, ConfigurationError, JackfieldError, KeepingFailed
 from jackfield.events import Events, Reloaded, Warned
 from jackfield.framing.json_lines import JSONLines
 from jackfield.framing.lines import lines
@@ -123,7 +123,8 @@ class Board:
         self.chat = Chat(self._history, self.people.doors)
         self.people.use(self.chat.hub)
         await self.people.open()
-        await self.chat.open()
+        with suppress(KeepingFailed):  # `status` shows why; it is tried again for whoever comes
+            await self.chat.open()
         self.page = Page(self.chat, self.people, name=self.config.name)
         framing = JSONLines(wire.MOST_MESSAGE)
         service = Service("local", self._by_owner, framing, LIMITS, joins_rooms=True, silent=True)

@@ -13,12 +13,18 @@ from jackfield.net import files
 from jackfield.net.files import (
     Lock,
     append,
+    copy,
     create,
     lines_of,
+    made_whole,
     make_folders,
+    make_private,
+    may_write,
     own_folder,
+    put_away,
     read,
     replace,
+    size_of,
 )
 
 
@@ -197,3 +203,115 @@ def test_a_lock_that_cannot_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(files, "fcntl", None)  # as on Windows
     with Lock(str(tmp_path / "lock")):
         pass
+
+
+def test_a_lock_that_is_held_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(tmp_path / "lock")
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208  as short
+    with Lock(path, wait=False):
+        with pytest.raises(ConfigurationError, match="lock: another process has it"):
+            Lock(path, wait=False).__enter__()
+        assert len(os.listdir("/proc/self/fd")) == before + 1  # noqa: PTH208  as short
+    with Lock(path, wait=False):
+        pass
+
+    def fails(*_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(os, "open", fails)  # on a read-only disk there is nothing to lose
+    with Lock(path, wait=False):
+        pass
+    with pytest.raises(ConfigurationError, match=r"Read-only file system \(EROFS\)"):
+        Lock(path).__enter__()
+
+
+def test_a_private_file_is_made_or_becomes_private(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    assert make_private(str(path))
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.write_text("kept")
+    path.chmod(0o664)
+    assert make_private(str(path))
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.read_text() == "kept"
+    assert not make_private(str(tmp_path / "none" / "file"))
+
+    def fails(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fails)
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208  as short
+    assert not make_private(str(path))
+    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208  as short
+
+
+def test_what_is_no_file_is_not_made_private(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ConfigurationError, match="link: is a link, and no file"):
+        make_private(str(link))
+    with pytest.raises(ConfigurationError, match="is a folder, and no file"):
+        make_private(str(tmp_path))
+
+
+def test_what_there_is_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    for wrong in (str(path), "nul\0", str(tmp_path / ("x" * 300))):
+        assert size_of(wrong) == 0
+    assert may_write(str(path))
+    assert not may_write("nul\0")
+    assert not may_write(str(tmp_path / "none" / "file"))
+    path.write_bytes(b"12345")
+    assert size_of(str(path)) == 5
+    assert may_write(str(path))
+
+
+def test_a_file_is_put_away_under_another_name(tmp_path: Path) -> None:
+    path, other = tmp_path / "file", tmp_path / "other"
+    path.write_text("kept")
+    assert put_away(str(path), str(other)) == ""
+    assert other.read_text() == "kept"
+    assert put_away(str(path), str(other)) == ""  # it is not there
+    said = put_away(str(other), str(tmp_path / "none" / "file"))
+    assert said == f"{other}: No such file or directory (ENOENT)"
+
+
+def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with made_whole(str(path)) as new:
+        assert Path(new).stat().st_mode & 0o777 == 0o600
+        Path(new).write_text("whole")
+        Path(f"{new}-journal").touch()
+        assert not path.exists()
+    assert path.read_text() == "whole"
+    with (
+        pytest.raises(ConfigurationError, match="file: is there already; name another"),
+        made_whole(str(path)),
+    ):
+        pytest.fail("it is not begun")
+    with pytest.raises(ZeroDivisionError), made_whole(str(tmp_path / "half")):
+        raise ZeroDivisionError
+    with (
+        pytest.raises(ConfigurationError, match="gone: No such file or directory"),
+        made_whole(str(tmp_path / "gone")) as new,
+    ):
+        Path(new).unlink()
+    for wrong, why in (("none/file", "ENOENT"), ("nul\0", "null"), ("x" * 300, "ENAMETOOLONG")):
+        with pytest.raises(ConfigurationError, match=why), made_whole(f"{tmp_path}/{wrong}"):
+            pytest.fail("it is not begun")
+    assert [one.name for one in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_copy_names_the_file_at_fault(tmp_path: Path) -> None:
+    path, other = tmp_path / "file", tmp_path / "other"
+    with pytest.raises(ConfigurationError, match=r"file: No such file or directory \(ENOENT\)"):
+        copy(str(path), str(other))
+    path.write_bytes(b"12345")
+    with pytest.raises(ConfigurationError, match=rf"{tmp_path}: Is a directory \(EISDIR\)"):
+        copy(str(path), str(tmp_path))
+    copy(str(path), str(other))
+    assert other.read_bytes() == b"12345"

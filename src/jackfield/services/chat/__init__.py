@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from jackfield.errors import KeepingFailed
 from jackfield.framing.json_lines import JSONLines
 from jackfield.framing.lines import lines
 from jackfield.limits import Limits
@@ -49,8 +50,11 @@ class Chat:
         self._ticking: asyncio.TimerHandle | None = None
 
     async def open(self) -> None:
-        """Read what there is, once; whoever comes meanwhile waits."""
-        if self._opening is None:
+        """Read what there is, once; whoever comes meanwhile waits.
+
+        Raises KeepingFailed when it cannot be read; it is tried again the next time.
+        """
+        if self._opening is None or (self._opening.done() and self._opening.exception()):
             self._opening = asyncio.get_running_loop().create_task(self.hub.open())
         await asyncio.shield(self._opening)
 
@@ -68,7 +72,11 @@ class Chat:
         await self._serve(ClientSession(self.hub, self.doors, conn, self._form, person))
 
     async def _serve(self, session: ClientSession | LineSession) -> None:
-        await self.open()
+        try:
+            await self.open()
+        except KeepingFailed as error:
+            session.end(str(error))
+            return
         self._sessions[session] = None
         self._tick_soon()
         try:
