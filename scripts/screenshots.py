@@ -33,7 +33,6 @@ Scheme = Literal["light", "dark"]
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 
 ME = "Mara"
-DAY = 24 * 3600
 TOPIC = "Racks, sensors, and who has the key to 2.07"
 
 WIKI = "The new switch is in rack 3. Port map is on the wiki: https://wiki.lab.example/racks/3"
@@ -46,9 +45,9 @@ async for line in conn:
 CORDS = "@Mara the demo for the class is at 14:00 in room 2.07, could you bring the patch cords?"
 
 TALK = [  # seconds before now, who, what
-    (DAY + 18 * 3600, "Jonas", WIKI),
-    (DAY + 18 * 3600 - 60, "Jonas", "Cables are labelled this time, I promise."),
-    (DAY + 18 * 3600 - 240, "Priya", "A first. 🎉"),
+    (18 * 3600, "Jonas", WIKI),
+    (18 * 3600 - 60, "Jonas", "Cables are labelled this time, I promise."),
+    (18 * 3600 - 240, "Priya", "A first. 🎉"),
     (2400, "李伟", "早上好！串口服务器今天能用了吗？"),
     (2290, "陈晓", "可以了，端口是 7001。用 `nc board 7001` 就能连上。"),
     (2250, "李伟", "太好了，谢谢！"),

@@ -14,8 +14,8 @@ from jackfield.framing import lines
 from jackfield.server import Server
 from jackfield.service import Service
 from jackfield.services.chat import LONGEST_LINE, Chat
-from jackfield.services.chat.history import NewMessage
-from jackfield.services.chat.hub import LOBBY
+from jackfield.services.chat.history import Message, NewMessage
+from jackfield.services.chat.hub import LOBBY, Person, RoomState
 from tests.live import Live, Peer, free_port
 from tests.pages import Names
 
@@ -75,6 +75,15 @@ class Board:
             last = page[-1].number
         return found
 
+    def crowd(self, *names: str) -> None:
+        """Have these come, all at once."""
+
+        async def come() -> None:
+            for name in names:
+                await self.chat.hub.come(Stood(name))
+
+        self.live.wait_for(come())
+
     def typing(self, name: str) -> Peer:
         """Somebody who comes by lines."""
         peer = Peer(self.lines.endpoints[0])
@@ -82,6 +91,28 @@ class Board:
         while "Hello" not in peer.line():
             pass
         return peer
+
+
+class Stood:
+    """Somebody who is here, and does nothing."""
+
+    def __init__(self, name: str) -> None:
+        self.person = Person(name)
+
+    def said(self, message: Message) -> None:
+        """Hear nothing."""
+
+    def changed(self, room: RoomState) -> None:
+        """Hear nothing of it."""
+
+    def here(self, room: RoomState) -> None:
+        """Hear nothing of it."""
+
+    def out(self, room: str, why: str) -> None:
+        """Nobody puts them out."""
+
+    def end(self, why: str) -> None:
+        """Nobody sends them away."""
 
 
 class Visitor:

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.boards import Board, visiting
+from tests.browser.boards import PHONE, Board, visiting
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -95,6 +95,34 @@ def test_a_name_is_completed_and_a_person_can_be_written_to(board: Board, browse
         expect(mei.page.locator("#room-name")).to_have_text("Tomás")
         expect(mei.page.locator(".line.empty")).to_contain_text("between you and Tomás")
         expect(mei.page.locator("#text")).to_be_focused()
+
+
+def test_a_crowd_is_counted_and_not_named(board: Board, browser: Browser) -> None:
+    with visiting(board, browser) as mei:
+        mei.come("Mei")
+        board.crowd(*(f"p{number}" for number in range(99)))
+        expect(mei.page.locator("#people-count")).to_have_text("100")
+        expect(mei.page.locator(".person-name")).to_have_count(100)
+        board.crowd("one-more")
+        expect(mei.page.locator("#people-title")).to_have_text("Here now: 101")
+        expect(mei.page.locator("#people-list")).to_contain_text("counted and not named")
+        mei.say("/who")
+        expect(mei.page.locator(".notice")).to_have_text("In #lobby: 101 people")
+
+
+def test_the_newest_stays_in_sight_while_one_writes(board: Board, browser: Browser) -> None:
+    board.keep("Ann", *(f"message {number}" for number in range(40)))
+    with visiting(board, browser, viewport=PHONE) as mei:
+        mei.come("Mei")
+        mei.sees("message 39")
+        mei.page.fill("#text", "\n".join("a long draft"))
+        last = mei.page.locator(".message").last
+        expect(last).to_be_in_viewport(ratio=1)
+        board.crowd("somebody")
+        mei.page.press("#text", "Enter")
+        expect(mei.page.locator(".message")).to_have_count(41)
+        expect(last).to_be_in_viewport(ratio=0.9)
+        expect(mei.page.locator("#newest")).to_be_hidden()
 
 
 def test_a_rooms_owner_keeps_order(board: Board, browser: Browser) -> None:

@@ -317,6 +317,11 @@ class App {
       this.showList();
     });
     addEventListener("keydown", (event) => this.onKey(event));
+    // where the keyboard of a phone lies over the page and takes nothing from its height
+    visualViewport?.addEventListener("resize", () => {
+      byId("board").style.setProperty("--height", `${visualViewport.height}px`);
+      scrollTo(0, 0);
+    });
     isNarrow.addEventListener("change", () => this.showSide(false));
     hasColumn.addEventListener("change", () => this.showPeople(hasColumn.matches && kept("people") !== "no"));
   }

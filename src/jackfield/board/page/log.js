@@ -47,10 +47,11 @@ export class Log {
     /** @type {import("./rooms.js").Room | null} */
     this.room = null;
     this.sticks = true;
+    this.height = 0;
     this.elements = new Map();
     this.place.addEventListener("scroll", () => this.scrolled(), { passive: true });
     this.button.addEventListener("click", () => this.toNewest());
-    new ResizeObserver(() => this.sticks && this.toEnd()).observe(this.place);
+    new ResizeObserver(() => this.resized()).observe(this.place);
   }
 
   /** Look at a room. @param {import("./rooms.js").Room} room */
@@ -92,8 +93,18 @@ export class Log {
     this.place.scrollTop = this.place.scrollHeight;
   }
 
+  /** A keyboard, a banner or a longer draft takes room: what was in sight at the end stays so. */
+  resized() {
+    this.height = this.place.clientHeight;
+    if (this.sticks) this.toEnd();
+  }
+
   scrolled() {
     const { scrollTop, scrollHeight, clientHeight } = this.place;
+    if (clientHeight !== this.height) {
+      this.resized(); // nobody has scrolled
+      return;
+    }
     const below = scrollHeight - scrollTop - clientHeight;
     this.sticks = below < NEAR && !this.room?.detached;
     if (this.room) this.room.isLookedBack = !this.sticks;
