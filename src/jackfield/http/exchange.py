@@ -217,10 +217,10 @@ class Exchange:
         """The same, the body being `count` bytes of an open file."""
         self._note(status)
         self._left = count
-        core = self.conn.core
-        core.mid_message = True
-        await self.conn.send(head + self._ending())
-        await self.send_file(file, 0, count)
+        conn = self.conn
+        conn.core.mid_message = True
+        self.size = await conn.send_file(file, 0, count, head=head + self._ending())
+        self._left -= self.size
         await self.end()
 
     def _ending(self) -> bytes:

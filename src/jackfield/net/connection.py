@@ -274,10 +274,13 @@ class Connection(Receiving[M]):
         """Send bytes as they are, without any framing. Errors as `send()`."""
         raise self._not_here("send_chunk()")
 
-    async def send_file(self, file: BinaryIO, offset: int = 0, count: int | None = None) -> int:
+    async def send_file(
+        self, file: BinaryIO, offset: int = 0, count: int | None = None, *, head: bytes = b""
+    ) -> int:
         """Send `count` bytes of an open file from `offset` on, all when None, unframed.
 
-        Returns how many were sent: fewer when the file is shorter. By `os.sendfile()` where
+        head: bytes that go before it, in the same segment where the system can.
+        Returns how many of the file were sent: fewer when it is shorter. By `os.sendfile()` where
         that goes. What is sent meanwhile follows after it. Errors as `send()`.
         """
         raise self._not_here("send_file()")

@@ -256,9 +256,11 @@ class BlockingConnection(_Crossing[M]):
         """As `Connection.send_chunk()`."""
         self._wait_for(self._core.send_chunk(data))
 
-    def send_file(self, file: BinaryIO, offset: int = 0, count: int | None = None) -> int:
+    def send_file(
+        self, file: BinaryIO, offset: int = 0, count: int | None = None, *, head: bytes = b""
+    ) -> int:
         """As `Connection.send_file()`."""
-        return self._wait_for(self._core.send_file(file, offset, count))
+        return self._wait_for(self._core.send_file(file, offset, count, head=head))
 
     def send_eof(self) -> None:
         """As `Connection.send_eof()`."""
@@ -372,9 +374,11 @@ class BridgedConnection(_Crossing[M]):
         """As `Connection.send_chunk()`."""
         await self._result_of(self._core.send_chunk(data))
 
-    async def send_file(self, file: BinaryIO, offset: int = 0, count: int | None = None) -> int:
+    async def send_file(
+        self, file: BinaryIO, offset: int = 0, count: int | None = None, *, head: bytes = b""
+    ) -> int:
         """As `Connection.send_file()`."""
-        return await self._result_of(self._core.send_file(file, offset, count))
+        return await self._result_of(self._core.send_file(file, offset, count, head=head))
 
     async def send_eof(self) -> None:
         """As `Connection.send_eof()`."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket as socket_module
 from collections.abc import Awaitable
 from socket import SHUT_WR, socket
 from typing import Any, BinaryIO, TypeVar
@@ -27,6 +28,8 @@ from jackfield.net.tls import TLSLayer
 from jackfield.net.watching import is_watched
 
 M = TypeVar("M")
+
+_MORE: int = getattr(socket_module, "MSG_MORE", 0)
 
 JOINED = 64
 ENOUGH = 64 * 1024
@@ -173,6 +176,20 @@ class WritingStream(Connection[M]):
             self._blocked = True
             self.io_loop.watch_write(self._sock, self._on_writable)
 
+    def _write_more(self, data: bytes) -> None:
+        """Give bytes to the system that more will follow at once: MSG_MORE of send(2)."""
+        try:
+            sent = self._sock.send(data, _MORE)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        except OSError as error:
+            self._output_lost(lost(error))
+            return
+        self.bytes_sent += sent
+        if sent < len(data):
+            self._pending = memoryview(data)[sent:]
+            self.io_loop.watch_write(self._sock, self._on_writable)
+
     def _send_raw(self, data: bytes) -> None:
         """Write what TLS itself has to say, behind what TLS has said already."""
         if not data or self._torn:
@@ -237,8 +254,10 @@ class WritingStream(Connection[M]):
         self.flush()
         await self.drained()
 
-    async def send_file(self, file: BinaryIO, offset: int = 0, count: int | None = None) -> int:
-        while self.over is None and (self._blocked or self._out):
+    async def send_file(
+        self, file: BinaryIO, offset: int = 0, count: int | None = None, *, head: bytes = b""
+    ) -> int:
+        while self.over is None and (self._blocked or self._out or self._joined):
             self.flush()
             if self._blocked:
                 await self._progress()
@@ -247,17 +266,19 @@ class WritingStream(Connection[M]):
         size = os.fstat(file.fileno()).st_size - offset if count is None else count
         self._blocked = self._filing = True  # what is sent meanwhile waits for the file's end
         try:
-            return await self._send_file(file.fileno(), offset, size)
+            return await self._send_file(file.fileno(), offset, size, head)
         finally:
             self._filing = False
             if self._blocked and not self._pending:
                 self._unblock()
 
-    async def _send_file(self, file: int, offset: int, size: int) -> int:
+    async def _send_file(self, file: int, offset: int, size: int, head: bytes) -> int:
         """Send a file part by part, with a turn of the loop for others in between."""
         sock = self._sock
         goes = sock.fileno() >= 0 and not is_watched(sock) and hasattr(os, "sendfile")
         copied = self._tls is not None or not goes
+        if head:
+            await self._send_head(head, joined=size > 0 and not copied)
         total = 0
         while total < size:
             try:
@@ -285,6 +306,15 @@ class WritingStream(Connection[M]):
         if not self._blocked and self.over is not None:
             raise self.over.with_traceback(None)
         return total
+
+    async def _send_head(self, head: bytes, *, joined: bool) -> None:
+        """Send what goes before a file; `joined` with it in one segment."""
+        if joined:
+            self._write_more(head)
+        else:
+            self._write(head)
+        if self._pending or self.over is not None:
+            await self._room()
 
     async def _room(self) -> None:
         """Wait until a file can go on. Raises PeerLost or ConnectionClosed when it cannot."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import gzip
 import hashlib
 import os
@@ -515,6 +516,7 @@ def test_no_descriptor_is_left_open(folder: Path) -> None:
     with serving(folder=str(folder)) as live:
 
         def descriptors() -> int:
+            gc.collect()  # what other tests have left is not to go in between
             return len(list(Path("/proc/self/fd").iterdir()))
 
         def everything() -> None:
@@ -530,7 +532,7 @@ def test_no_descriptor_is_left_open(folder: Path) -> None:
         for _ in range(3):
             everything()
         until(lambda: live.server.connections == 0)
-        assert descriptors() == before
+        assert descriptors() <= before
 
 
 def test_without_descriptors_it_is_busy_and_recovers(
