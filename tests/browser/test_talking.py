@@ -116,6 +116,7 @@ def test_the_newest_stays_in_sight_while_one_writes(board: Board, browser: Brows
         mei.come("Mei")
         mei.sees("message 39")
         mei.page.fill("#text", "\n".join("a long draft"))
+        mei.page.locator("#text").press_sequentially(", and on")
         last = mei.page.locator(".message").last
         expect(last).to_be_in_viewport(ratio=1)
         board.crowd("somebody")

@@ -51,6 +51,7 @@ export class Composer {
     const { text } = this;
     text.style.height = "auto";
     text.style.height = `${text.scrollHeight}px`;
+    this.app.log.resized(); // it was longer for a moment, and has lost its place at the end
     const left = MOST - [...text.value.trim()].length;
     this.hint.textContent = left < 200 ? t("text_left", { n: left }) : t("hint");
     this.hint.classList.toggle("why", left < 0);
