@@ -144,5 +144,5 @@ def test_a_proof_that_is_not_there_is_refused() -> None:
         text=True,
         check=False,
     )
-    assert done.stderr == "no proof is called nothing; there is: suite, connections, tls\n"
+    assert done.stderr.startswith("no proof is called nothing; there is: suite, ")
     assert done.returncode == 2
