@@ -2,10 +2,10 @@
 
     python scripts/autobahn.py [CASES]
 
-CASES: such as `1.*` or `12.1.1,13.*`; all unless given, which take an hour on two idle cores. With
-the variable AUTOBAHN_REPORTS the suite's own reports are kept in the folder it names, and a run that
-was broken off goes on where it was. The suite is for Python 2.7: one is looked for among those of
-pyenv, then by the name `python2.7`, or taken from the variable PYTHON27. It is installed once, into
+CASES: such as `1.*` or `12.1.1,13.*`; all unless given, which take an hour on two idle cores. The
+suite's own reports are kept in the folder that the variable AUTOBAHN_REPORTS names, and a run that
+was broken off goes on there. The suite is for Python 2.7: one is looked for among those of pyenv,
+then by the name `python2.7`, or taken from the variable PYTHON27. It is installed once, into
 `.venv-autobahn`. Exit status 1 when a case failed, or not all were run.
 """
 
