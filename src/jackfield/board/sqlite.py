@@ -24,6 +24,9 @@ BUSY = 5000
 CHECKPOINT = 2000
 """Pages of the write-ahead log after which they are copied into the database: 8 MB."""
 
+CACHE = 16 * 1024
+"""KiB of the database that who writes it has at hand: its indices, of a million messages."""
+
 LONGEST_LOG = 64 * 1024 * 1024
 """Bytes of the write-ahead log that stay on the disk once its contents are copied."""
 
@@ -134,6 +137,7 @@ def open_writer(path: str) -> apsw.Connection:
                 " write-ahead log needs; keep the board's data on a local disk"
             )
         connection.pragma("synchronous", "FULL")
+        connection.pragma("cache_size", -CACHE)
         connection.pragma("wal_autocheckpoint", CHECKPOINT)
         connection.pragma("journal_size_limit", LONGEST_LOG)
         schema.migrate(connection)
