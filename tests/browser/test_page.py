@@ -113,6 +113,17 @@ def test_a_hostile_name_is_refused_with_words(board: Board, browser: Browser) ->
         visitor.errors = [one for one in visitor.errors if "403" not in one]
 
 
+def test_an_address_that_means_nothing_leads_to_the_lobby(board: Board, browser: Browser) -> None:
+    with visiting(board, browser) as mei:
+        mei.page.goto(f"{board.url}in/%")
+        expect(mei.page.locator("#name")).to_be_visible()
+        mei.come("Mei")
+        for part in ("#/%", "#/%E0%A4", "#/nowhere", "#<img>"):
+            mei.page.goto(f"{board.url}{part}")
+            mei.page.reload()
+            expect(mei.page.locator("#room-name")).to_have_text("#lobby")
+
+
 def test_all_is_done_by_keys(board: Board, browser: Browser) -> None:
     with visiting(board, browser) as mei:
         page, press = mei.page, mei.page.keyboard.press

@@ -2,7 +2,7 @@
 
 import { Composer } from "./composer.js";
 import { BASE, comeIn, post, whoAmI, secretOfLink } from "./door.js";
-import { avatar, byId, icon, keep, kept, make, showWhy } from "./dom.js";
+import { avatar, byId, decoded, icon, keep, kept, make, showWhy } from "./dom.js";
 import { RoomList } from "./list.js";
 import { Log } from "./log.js";
 import { Outbox } from "./outbox.js";
@@ -28,6 +28,8 @@ class App {
     this.room = null;
     this.wanted = "";
     this.notices = 0;
+    /** @type {number | null} */
+    this.rendering = null;
     const url = new URL("chat", BASE);
     url.protocol = BASE.protocol === "https:" ? "wss:" : "ws:";
     this.link = new Link({
@@ -35,12 +37,15 @@ class App {
       hear: (message) => this.hear(message),
       state: (state) => this.showState(state),
       mayCome: () => this.mayCome(),
-      // the answer shows that it is there, and brings what was missed, if anything was
-      stillThere: () => this.link.ask("page", { room: LOBBY, most: 1 }),
+      // the answer shows that it is there, and what was missed, if anything was
+      stillThere: async () => {
+        const page = await this.link.ask("page", { room: LOBBY, most: 1 });
+        for (const one of page.messages) this.rooms.takeSaid(one);
+      },
     });
     this.rooms = new Rooms(this.link, {
-      changed: (room) => room === this.room && this.render(),
-      listed: () => this.showList(),
+      changed: (room) => room === this.room && this.renderSoon(),
+      listed: () => this.renderSoon(),
       mine: (id) => this.outbox.drop(id),
     });
     this.outbox = new Outbox(
@@ -105,8 +110,7 @@ class App {
 
   /** The connection is there, or there again. */
   returned() {
-    const at = decodeURIComponent(location.hash.replace(/^#\/?/, ""));
-    const room = this.rooms.all.get(this.room?.name ?? at) ?? this.rooms.sorted[0];
+    const room = this.rooms.all.get(this.room?.name ?? nameInAddress()) ?? this.rooms.sorted[0];
     if (!room) return;
     if (room !== this.room) this.turnTo(room);
     else this.rooms.load(room);
@@ -156,7 +160,10 @@ class App {
     this.wanted = room ? "" : name;
     this.showSide(false);
     if (room && room !== this.room) this.turnTo(room);
-    if (room && !isNarrow.matches) this.composer.focus();
+    if (!room) return;
+    // on a phone that would bring its keyboard up
+    if (isNarrow.matches) byId("log").focus({ preventScroll: true });
+    else this.composer.focus();
   }
 
   turnTo(room) {
@@ -213,13 +220,24 @@ class App {
 
   // What is shown
 
+  /** Show what has changed, a moment from now: much may change in it. */
+  renderSoon() {
+    this.rendering ??= setTimeout(() => {
+      this.rendering = null;
+      this.render();
+      this.showList();
+    }, 20);
+  }
+
   render() {
     const { room } = this;
+    if (!room) return;
     const isDirect = room.kind === "direct";
     byId("room-name").textContent = this.rooms.titleOf(room);
     const topic = byId("room-topic");
     topic.textContent = isDirect ? t("direct_about") : room.topic || t("topic_none");
     topic.title = topic.textContent;
+    topic.disabled = isDirect;
     topic.setAttribute("aria-label", `${t("topic_edit")}: ${topic.textContent}`);
     byId("log").setAttribute("aria-label", this.rooms.titleOf(room));
     this.people.render(room);
@@ -309,7 +327,7 @@ class App {
       dialog.querySelector("[data-close]")?.addEventListener("click", () => dialog.close());
     }
     addEventListener("hashchange", () => {
-      const name = decodeURIComponent(location.hash.replace(/^#\/?/, ""));
+      const name = nameInAddress();
       if (this.rooms.all.has(name)) this.open(name);
     });
     addEventListener("focus", () => {
@@ -359,7 +377,6 @@ class App {
 
   showAbout() {
     const { room } = this;
-    if (room.kind === "direct") return;
     byId("about-room-name").textContent = this.rooms.titleOf(room);
     byId("topic-text").value = room.topic;
     byId("leave-room").hidden = room.name === LOBBY;
@@ -382,6 +399,9 @@ class App {
     location.replace(BASE);
   }
 }
+
+/** The room that the address names; "" without one. */
+const nameInAddress = () => decoded(location.hash.replace(/^#\/?/, ""));
 
 async function begin() {
   translate(document);

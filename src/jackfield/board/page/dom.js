@@ -91,6 +91,15 @@ export function kept(name) {
   }
 }
 
+/** Decode a part of an address; what cannot be decoded stays as it is. @param {string} text */
+export function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 /** Show why something was not done, or nothing. @param {HTMLElement} place @param {string} why */
 export function showWhy(place, why) {
   place.textContent = why;

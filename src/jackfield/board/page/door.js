@@ -1,6 +1,6 @@
 /** Coming in: by a name where the board is open, by an invitation or a token, or by a link. */
 
-import { byId, showWhy } from "./dom.js";
+import { byId, decoded, showWhy } from "./dom.js";
 import { t, why } from "./words.js";
 
 /** Where the board is, whatever a proxy calls it: this file is at page/VERSION/ below it. */
@@ -28,7 +28,7 @@ export async function post(path, body) {
 /** The secret of the link that was opened; "" where it was none. */
 export function secretOfLink() {
   const path = `${BASE.pathname}in/`;
-  return location.pathname.startsWith(path) ? decodeURIComponent(location.pathname.slice(path.length)) : "";
+  return location.pathname.startsWith(path) ? decoded(location.pathname.slice(path.length)) : "";
 }
 
 /** Give the secret of what was pasted: of a whole link too. @param {string} pasted */

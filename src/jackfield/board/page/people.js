@@ -10,11 +10,15 @@ export class People {
     this.app = app;
     this.list = byId("people-list");
     this.dialog = byId("person");
+    this.shown = "";
   }
 
   /** @param {import("./rooms.js").Room} room */
   render(room) {
     const { rooms } = this.app;
+    const sign = JSON.stringify([room.name, room.count, room.names, rooms.me]);
+    if (sign === this.shown) return;
+    this.shown = sign;
     byId("people-count").textContent = String(room.count);
     const label = t("people_show", { n: room.count });
     byId("people-button").setAttribute("aria-label", label);

@@ -13,6 +13,7 @@ const PARTS = new RegExp(
   "giu",
 );
 const BEFORE_MENTION = /[\p{L}\p{N}_@/]$/u;
+const MOST_ADDRESS = 2000;
 const PICTURES = /^(?:\p{Extended_Pictographic}|\p{Emoji_Modifier}|\p{Regional_Indicator}|[\u200d\ufe0f\s])+$/u;
 
 /**
@@ -38,7 +39,7 @@ export function nodesOf(text, me) {
       const trimmed = trimmedAddress(address);
       size = trimmed.length;
       node = linkOf(trimmed);
-    } else if (!BEFORE_MENTION.test(text.slice(0, at))) {
+    } else if (!BEFORE_MENTION.test(text.slice(Math.max(0, at - 2), at))) {
       const mentioned = name.replace(/[.-]+$/, "");
       size = mentioned.length + 1;
       const isMe = keyOf(mentioned) === keyOf(me);
@@ -67,17 +68,18 @@ function blockOf(block) {
 /** Leave out what ends a sentence, and brackets that were opened before the address. */
 function trimmedAddress(address) {
   let end = address.length;
+  let unopened = address.split(")").length - address.split("(").length;
   for (;;) {
     const last = address[end - 1];
-    const inside = address.slice(0, end);
-    const opened = inside.split("(").length >= inside.split(")").length;
-    if (/[.,;:!?'\]}*_~]/.test(last) || (last === ")" && !opened)) end -= 1;
-    else return inside;
+    if (last === ")" && unopened > 0) unopened -= 1;
+    else if (!/[.,;:!?'\]}*_~]/.test(last)) return address.slice(0, end);
+    end -= 1;
   }
 }
 
 /** Make a link; null for what is none, or names a user to look like another site. */
 function linkOf(address) {
+  if (address.length > MOST_ADDRESS) return null;
   let url;
   try {
     url = new URL(address);
