@@ -220,7 +220,7 @@ class StoredHistory(History):
                 (person,),
             ).fetchall()
         )
-        return {room: max(number, self._read.get((person, room), 0)) for room, number in found}
+        return {room: max(number, self._read.get((person, room), number)) for room, number in found}
 
     async def join(self, person: str, room: str, number: int) -> None:
         def join(db: apsw.Connection) -> None:
@@ -238,7 +238,7 @@ class StoredHistory(History):
         await self._database.write(join)
 
     async def set_read(self, person: str, room: str, number: int) -> None:
-        self._read[person, room] = max(number, self._read.get((person, room), 0))
+        self._read[person, room] = max(number, self._read.get((person, room), number))
         if self._reading is None:
             self._reading = asyncio.get_running_loop().create_task(self._write_read_soon())
 
