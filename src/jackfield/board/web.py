@@ -326,6 +326,6 @@ def _secret_of(exchange: Exchange) -> str:
 
 def _attributes(exchange: Exchange) -> str:
     """Give the attributes of a cookie. A proxy says whether it was reached over TLS."""
-    said = exchange.request.fields.get("x-forwarded-proto", "").lower()
+    said = exchange.request.fields.get("x-forwarded-proto", "").lower().partition(",")[0].strip()
     is_secure = exchange.conn.local.transport.uses_tls or said == "https"
     return f"; HttpOnly; SameSite=Strict{'; Secure' if is_secure else ''}"
