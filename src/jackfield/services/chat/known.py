@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
 
 from jackfield.services.chat.history import Message
@@ -97,6 +98,7 @@ class KnownRoom:
     floor: int = 0
     ahead: dict[int, Message] = field(default_factory=dict)
     filling: bool = False
+    fill_again: bool = False  # more may be missing than was known when it was asked for
     loading: bool = False
     counted: int = 0  # mentions up to here are the chat's own count
     read_told: int = 0  # how far the chat knows that one has read
@@ -105,6 +107,12 @@ class KnownRoom:
     def newest(self) -> int:
         """The number of the last message that is here, with all before it."""
         return self.messages[-1].number if self.messages else self.floor
+
+    def at(self, number: int) -> Message | None:
+        """Give the message of a number, if it is here."""
+        index = bisect_left(self.messages, number, key=lambda one: one.number)
+        found = self.messages[index] if index < len(self.messages) else None
+        return found if found is not None and found.number == number else None
 
     @property
     def unread(self) -> int:

@@ -120,7 +120,7 @@ class Replica:
         self._entering.clear()
         self._early.clear()
         for room in self.rooms.values():
-            room.filling = room.loading = False
+            room.filling = room.fill_again = room.loading = False
         asked, self._asked = self._asked, {}
         for then in asked.values():
             then({"is": "lost", "why": "the connection was lost"})
@@ -288,6 +288,7 @@ class Replica:
         if nothing is known to be missing.
         """
         verify = verify and bool(room.messages)
+        room.fill_again = room.filling and (always or room.fill_again)
         if room.filling or not (verify or always or room.newest < room.last):
             return
         room.filling = True
@@ -300,9 +301,8 @@ class Replica:
         if answer.get("is") != "page" or self.rooms.get(room.name) is not room:
             return
         found = [message_in(object_in(one)) for one in list_of(answer, "messages")]
-        ours = room.messages[-1] if room.messages and room.newest == after else None
-        first = found[0] if found else None
-        if ours and first and first.number == ours.number and _mark(first) != _mark(ours):
+        ours = room.at(found[0].number) if found else None
+        if ours is not None and _mark(found[0]) != _mark(ours):
             self._forget(room, room.last)
             self._fill(room)
             return
@@ -311,13 +311,16 @@ class Replica:
                 self._accept(room, message)
         self._catch_up(room)
         if room.newest < room.last:
-            if room.newest == after and room.last == last:  # there is nothing of it any more
+            ends = ours is None or answer.get("more") is not True
+            if ends and room.newest == after and room.last == last:  # there is no more of it
                 if room.ahead:
                     self._accept(room, room.ahead.pop(min(room.ahead)))
                     self._catch_up(room)
                 else:
                     room.last = room.newest
             self._fill(room)
+        elif room.fill_again or (answer.get("more") is True and room.newest > after):
+            self._fill(room, always=True)
         self.push()
 
     def _forget(self, room: KnownRoom, last: int) -> None:

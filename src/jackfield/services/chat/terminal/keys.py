@@ -7,6 +7,7 @@ from typing import Protocol
 
 from prompt_toolkit.application import get_app
 from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.completion import CompleteEvent, get_common_complete_suffix
 from prompt_toolkit.filters import Always, Condition, Filter
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.utils import suspend_to_background_supported
@@ -52,7 +53,7 @@ def bindings(screen: Keyed) -> KeyBindings:
         ("enter", ~chosen, screen.enter),
         ("enter", chosen, lambda: _choose(screen)),
         ("escape enter", Always(), lambda: typed.insert_text("\n")),
-        ("tab", ~offered, lambda: typed.start_completion(insert_common_part=True)),
+        ("tab", ~offered, lambda: _complete(typed)),
         ("tab", offered, typed.complete_next),
         ("s-tab", offered, typed.complete_previous),
         ("c-c", Always(), lambda: screen.leave(INTERRUPTED)),
@@ -81,6 +82,18 @@ def _doing(do: Callable[[], object]) -> Callable[[KeyPressEvent], None]:
         do()
 
     return handle
+
+
+def _complete(typed: Buffer) -> None:
+    """Complete as far as there is but one way; else offer all."""
+    asked = CompleteEvent(completion_requested=True)
+    found = list(typed.completer.get_completions(typed.document, asked))
+    if len(found) == 1:
+        typed.apply_completion(found[0])
+    elif common := get_common_complete_suffix(typed.document, found):
+        typed.insert_text(common)
+    elif found:
+        typed.start_completion()
 
 
 def _choose(screen: Keyed) -> None:
