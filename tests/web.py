@@ -40,8 +40,12 @@ class Browser:
         self, target: str, method: str = "GET", body: bytes | None = None, /, **fields: str
     ) -> Reply:
         """Ask; a field's name is written with `_` for `-`."""
-        named = {name.replace("_", "-"): value for name, value in fields.items()}
-        self.conn.request(method, target, body, named)
+        self.conn.putrequest(method, target, skip_host="Host" in fields, skip_accept_encoding=True)
+        for name, value in fields.items():
+            self.conn.putheader(name.replace("_", "-"), value)
+        if body is not None:
+            self.conn.putheader("Content-Length", str(len(body)))
+        self.conn.endheaders(body)
         answer = self.conn.getresponse()
         got = {name.lower(): value for name, value in answer.getheaders()}
         return Reply(answer.status, got, answer.read())

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
+import platform
 import shutil
 import socket
 import stat
@@ -310,6 +312,63 @@ def test_a_system_without_openat_is_refused(folder: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(os, "supports_dir_fd", set())
     with pytest.raises(ConfigurationError, match="openat"):
         Tree(str(folder))
+
+
+def test_a_file_that_becomes_a_fifo_meanwhile_is_none(
+    tree: Tree, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look at what it is and the opening of it; nobody waits for a writer then."""
+    is_plain = module._is_plain
+    looks = []
+
+    def swap(info: os.stat_result) -> bool:
+        looks.append(info)
+        if len(looks) == 1:
+            (folder / "a").unlink()
+            os.mkfifo(folder / "a")
+        return is_plain(info)
+
+    monkeypatch.setattr(module, "_is_plain", swap)
+    before = descriptors()
+    assert opened(tree, "a") is None
+    assert len(looks) == 2
+    assert descriptors() == before
+
+
+def test_a_rename_that_went_on_meanwhile_is_tried_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Busy:
+        """The system while there are renames, for so many calls."""
+
+        left = 3
+
+        def syscall(self, *arguments: object) -> int:
+            Busy.left -= 1
+            if Busy.left >= 0:
+                ctypes.set_errno(errno.EAGAIN)
+                return -1
+            return os.open(folder / "a", os.O_RDONLY)
+
+    tree = Tree(str(folder))
+    if tree._beneath is None:
+        pytest.skip("this system has no openat2(2)")
+    monkeypatch.setattr(module, "_libc", Busy())
+    assert opened(tree, "a") == b"alpha"
+    Busy.left = 1000
+    with pytest.raises(FolderBusy, match="EAGAIN"):
+        tree.open([b"a"])
+    tree.close()
+
+
+def test_a_system_whose_calls_are_not_known_does_without(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "pdp11")
+    tree = Tree(str(folder))
+    assert tree._beneath is None
+    assert opened(tree, "d/b") == b"beta"
+    tree.close()
 
 
 def test_closing_twice_is_closing_once(folder: Path) -> None:

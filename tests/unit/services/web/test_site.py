@@ -232,6 +232,25 @@ def test_hidden_names_and_links_are_served_when_told(folder: Path) -> None:
         assert ">out<" in page
 
 
+@pytest.mark.parametrize("keep", [b"1.1\r\n", b"1.0\r\nConnection: keep-alive\r\n"])
+def test_held_files_come_whole_and_in_order(live: Live, keep: bytes) -> None:
+    """A long one is sent by the system, past what waits to be written together."""
+    names = [b"long.bin", b"a.txt", b"long.bin", b"long.bin", b"a.txt", b"a.txt"]
+    ask = b"".join(b"GET /%b HTTP/%bHost: localhost\r\n\r\n" % (name, keep) for name in names)
+    with live.connect() as peer:
+        peer.sock.sendall(ask + b"GET /a.txt HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        said = peer.rest()
+    found = []
+    while said:
+        head, _, said = said.partition(b"\r\n\r\n")
+        size = int(head.partition(b"Content-Length: ")[2].split()[0])
+        found.append((b"Connection: close" in head, b"keep-alive" in head, said[:size]))
+        said = said[size:]
+    bodies = {b"a.txt": b"alpha", b"long.bin": LONG}
+    is_old = keep.startswith(b"1.0")
+    assert found == [(False, is_old, bodies[name]) for name in names] + [(True, False, b"alpha")]
+
+
 # Conditions, parts and codings
 
 
@@ -533,6 +552,22 @@ def test_no_descriptor_is_left_open(folder: Path) -> None:
             everything()
         until(lambda: live.server.connections == 0)
         assert descriptors() <= before
+
+
+def test_nor_by_who_goes_away_in_the_middle(tmp_path: Path) -> None:
+    (tmp_path / "a.bin").touch()
+    os.truncate(tmp_path / "a.bin", 30_000_000)
+    with serving(folder=str(tmp_path)) as live:
+        assert ask(live, "/none").status == 404  # which has opened the folder
+        until(lambda: live.server.connections == 0)
+        before = len(list(Path("/proc/self/fd").iterdir()))
+        for _ in range(3):
+            with live.connect() as peer:
+                peer.sock.sendall(b"GET /a.bin HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                assert peer.sock.recv(1000)
+        live.await_events(RequestAnswered, 4)
+        until(lambda: live.server.connections == 0)
+        until(lambda: len(list(Path("/proc/self/fd").iterdir())) <= before)
 
 
 def test_without_descriptors_it_is_busy_and_recovers(
