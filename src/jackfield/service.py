@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from importlib import metadata
 from typing import Any, Generic, TypeVar
 
 from jackfield.errors import ConfigurationError
@@ -164,6 +162,10 @@ def _by_path(name: str) -> Any:
 
 
 def _by_entry_point(name: str) -> Any:
+    # both are slow to load, and most services are found without them
+    import difflib  # noqa: PLC0415
+    from importlib import metadata  # noqa: PLC0415
+
     points = metadata.entry_points(group=ENTRY_POINTS)
     for point in points:
         if point.name == name:

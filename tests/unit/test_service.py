@@ -103,7 +103,8 @@ def test_a_service_crosses_between_processes() -> None:
 
 @pytest.mark.parametrize("name", READY)
 def test_the_ready_ones_are_found(name: str) -> None:
-    assert find(name).name == name
+    options = {"hello": "what it serves has to be said"} if name == "web" else {}
+    assert find(name, **options).name == name
 
 
 def test_options_are_passed_on() -> None:
