@@ -59,6 +59,9 @@ M = TypeVar("M")
 WINDOW = 12
 """Bits of the window that messages are compressed with: 16 KiB of memory while one is."""
 
+LEVEL = 4
+"""How hard zlib tries: a tenth longer than by its own 6, in half the time."""
+
 WORTH = 256
 """Bytes from which on a message is compressed: a shorter one hardly gets shorter."""
 
@@ -169,7 +172,7 @@ class WebSocket(Framing[M]):
 
 def _deflated(unit: bytes, bits: int) -> bytes:
     # memLevel 5 has it take 16 KiB in place of 256, for a few percent of length
-    deflate = zlib.compressobj(wbits=-bits, memLevel=5)
+    deflate = zlib.compressobj(LEVEL, wbits=-bits, memLevel=5)
     return (deflate.compress(unit) + deflate.flush(zlib.Z_SYNC_FLUSH)).removesuffix(_TAIL)
 
 
