@@ -342,6 +342,10 @@ def test_a_page_that_is_not_signed_in_has_no_socket(lab: Board) -> None:
     assert lab.refused(origin=Origin(f"http://127.0.0.1:{lab.port}")) == 401
 
 
+def test_the_chat_is_for_sockets_alone(lab: Board) -> None:
+    assert lab.browser.ask("/chat").status == 426
+
+
 def test_another_program_says_itself_who_it_is(lab: Board) -> None:
     with lab.socket() as conn:
         conn.send('{"do": "come", "name": "Terminal"}')
