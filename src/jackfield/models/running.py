@@ -250,6 +250,17 @@ def _over(serving: Serving, conn: Connection[Any], error: BaseException | None, 
     finally:  # a subscriber may have failed
         conn.close_soon()
         done()
+        _forget_frames(error)
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """Let go of what the handler held: its frames are in the error, which its connection keeps.
+
+    Else open files, among others, would wait for the garbage collector.
+    """
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__context__
 
 
 async def _bridged(handler: Callable[[Any], Awaitable[None]], conn: Connection[Any]) -> None:
