@@ -94,13 +94,15 @@ def test_pipelined_files_come_whole_and_in_order(
 ) -> None:
     """A long one is sent by the system itself, past what waits to be written together."""
     where = certificates.url() if transport == "tls" else "tcp://127.0.0.1:0"
-    with serving(model, where, folder=str(folder)) as live:
-        with Peer(live.endpoints[0], ca=certificates.ca) as peer:
-            ask = b"GET /%b HTTP/1.1\r\nHost: localhost\r\n\r\n"
-            names = [b"a.txt", b"long.bin", b"long.bin", b"a.txt", b"long.bin", b"none"]
-            last = ask.replace(b"Host", b"Connection: close\r\nHost") % b"a.txt"
-            peer.sock.sendall(b"".join(ask % name for name in names) + last)
-            said = peer.rest()
+    with (
+        serving(model, where, folder=str(folder)) as live,
+        Peer(live.endpoints[0], ca=certificates.ca) as peer,
+    ):
+        ask = b"GET /%b HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        names = [b"a.txt", b"long.bin", b"long.bin", b"a.txt", b"long.bin", b"none"]
+        last = ask.replace(b"Host", b"Connection: close\r\nHost") % b"a.txt"
+        peer.sock.sendall(b"".join(ask % name for name in names) + last)
+        said = peer.rest()
     found = []
     while said:
         head, _, said = said.partition(b"\r\n\r\n")
