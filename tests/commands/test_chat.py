@@ -46,10 +46,11 @@ class Secrets(Doors):
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str]] = []
+        self.good = {"invite", "fresh", "other"}
 
     async def who(self, name: str, token: str, source: str) -> tuple[Person, str]:
         self.asked.append((name, token))
-        if token not in {"invite", "fresh", "other"}:
+        if token not in self.good:
             raise NotSaid("that is no token of this board")
         return Person(name or "alice"), "fresh" if token == "invite" else ""
 
@@ -176,7 +177,8 @@ def test_a_token_that_a_board_gives_is_kept_and_used_by_itself(
     chat = Chat(doors=doors)
     with serving(chat, "ws://127.0.0.1:0/chat") as (_, where):
         link = where.replace("ws:", "http:").replace("/chat", "/in/invite")
-        for arguments in ([link, "--name", "alice"], [where], [where, "--token", "other"]):
+        alice = ["--name", "alice"]
+        for arguments in ([link, *alice], [link], [where, *alice], [where, "--token", "other"]):
             with Piped("chat", *arguments, "--send") as ann:
                 ann.write("x\n")
                 assert ann.finish() == (0, b"", "")
@@ -187,7 +189,13 @@ def test_a_token_that_a_board_gives_is_kept_and_used_by_itself(
         with Piped("chat", where, "--send") as ann:
             ann.write("x\n")
             assert ann.finish()[0] == 1
-    assert doors.asked == [("alice", "invite"), ("", "fresh"), ("", "other"), ("", "wrong")]
+        monkeypatch.delenv("JACKFIELD_TOKEN")
+        doors.good.remove("fresh")
+        with Piped("chat", where, "--send") as ann:
+            ann.write("x\n")
+            assert f"(remove {path} to sign in anew, or" in ann.finish()[2]
+    tokens = [("alice", "invite"), *[("", one) for one in ("fresh", "fresh", "other", "wrong")]]
+    assert doors.asked == [*tokens, ("", "fresh")]
 
 
 # --send

@@ -29,11 +29,12 @@ from jackfield.services.chat.words import NotSaid, key_of, name_of
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What the arguments ask for."""
+    """What the arguments ask for. is_kept: whether the token is of an earlier sign-in."""
 
     endpoint: Endpoint
     name: str | None
     token: str | None
+    is_kept: bool
     room: str | None
     as_json: bool
     timeout: float
@@ -115,13 +116,15 @@ def chat(
     if room is not None:
         _check(room.removeprefix("#"), "--room")
         room = key_of(room.removeprefix("#"))
-    token = token or secret or os.environ.get("JACKFIELD_TOKEN") or None
-    had = None if token else signins.kept(where)
-    if had is not None and name is None:
-        token = had.token
-    elif not token and name is None and where.transport is not Transport.UNIX:
-        name = _login_name()
-    wishes = Wishes(where, name, token, room, as_json, timeout, verbose)
+    given = token or (None if secret else os.environ.get("JACKFIELD_TOKEN")) or None
+    had = None if given else signins.kept(where)
+    if had is not None and (name is None or key_of(name) == key_of(had.name)):
+        name, token = None, had.token  # a link is good once; what it gave is used from then on
+    else:
+        had, token = None, given or secret
+        if name is None and token is None and where.transport is not Transport.UNIX:
+            name = _login_name()
+    wishes = Wishes(where, name, token, had is not None, room, as_json, timeout, verbose)
     if at_screen:
         return run(lambda: _at_screen(wishes))
     return run(lambda: _in_pipe(wishes, sends=send))
@@ -258,7 +261,10 @@ def _explained(error: JackfieldError, wishes: Wishes) -> JackfieldError:
         text = f"{wishes.endpoint}: no chat for clients is there ({error}); it may be at ws://"
         return BadMessage(text)
     if isinstance(error, NotSaid):
-        return NotSaid(f"{wishes.endpoint}: {error} (see --name and --token)")
+        hint = "see --name and --token"
+        if wishes.is_kept:
+            hint = f"remove {signins.path_of(wishes.endpoint)} to sign in anew, or {hint}"
+        return NotSaid(f"{wishes.endpoint}: {error} ({hint})")
     if isinstance(error, ConfigurationError) or str(wishes.endpoint) in str(error):
         return error
     return type(error)(f"{wishes.endpoint}: {error}")
