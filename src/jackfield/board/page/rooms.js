@@ -46,6 +46,9 @@ export class Room {
     /** @type {{after: number, text: string, id: number}[]} */
     this.notices = [];
     this.filling = false;
+    /** @type {number | null} */
+    this.telling = null;
+    this.isLookedBack = false;
   }
 
   get unread() {
@@ -289,8 +292,10 @@ export class Rooms {
     if (!room.isLoaded || room.detached || room.read >= room.end) return;
     room.read = room.end;
     room.mentions = 0;
-    clearTimeout(room.telling);
-    room.telling = setTimeout(() => this.tellRead(room), 300);
+    room.telling ??= setTimeout(() => {
+      room.telling = null;
+      this.tellRead(room);
+    }, 300);
     this.tell.listed();
   }
 
