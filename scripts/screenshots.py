@@ -1,8 +1,8 @@
 """Take the pictures of the board's page that the documentation shows, into docs/pictures/.
 
 It starts a board's page with a conversation that was made up, and looks at it with the Chromium of
-this machine, at the size of a phone and of a desktop, light and dark. The machine needs fonts for all
-that is said (Debian: fonts-noto-core, fonts-noto-cjk, fonts-noto-color-emoji).
+this machine, at the size of a phone and of a desktop, light and dark. The machine needs fonts for
+all that is said (Debian: fonts-noto-core, fonts-noto-cjk, fonts-noto-color-emoji).
 """
 
 from __future__ import annotations
