@@ -306,6 +306,20 @@ def test_plain_says_each_line_and_writes_what_is_said_in_every_room() -> None:
             assert one.finish()[0] == 130
 
 
+def test_a_room_that_one_may_not_be_in_is_a_failure() -> None:
+    chat = Chat()
+    with serving(chat) as (live, where):
+        live.wait_for(chat.open())
+        room = live.wait_for(chat.hub.join(Person("bob"), "ops"))
+        room.removed["ann"] = 1e12
+        for way in ("--plain", "--send"):
+            with Piped("chat", where, "--name", "ann", "--room", "ops", way) as ann:
+                ann.write("x\n")
+                status, _, errors = ann.finish()
+                assert status == 1
+                assert "-- you are not in ops: you were removed from ops" in errors
+
+
 def test_plain_whose_reader_has_gone_ends() -> None:
     with serving() as (_, where), Piped("chat", where, "--name", "ann", "--plain") as ann:
         ann.stdout.close()

@@ -17,6 +17,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from jackfield.cli.pipes import Input, Output, input_encoding, output_encoding, tell
 from jackfield.cli.visible import escaped
@@ -73,7 +74,7 @@ class _Chatting:
             case NotKept(unsent, why):
                 self._failed(f"not said: {why}: {_start_of(unsent.text)}")
             case Gone(room, why) if why:
-                tell(f"-- you are not in {room} any more: {why}")
+                tell(f"-- you are not in {room}: {why}")
             case _:
                 pass
 
@@ -123,6 +124,7 @@ class Plain(_Chatting):
         self._waiting: list[Message] = []
         self._left_out = 0
         self._news = asyncio.Event()
+        self._gone = asyncio.Event()  # from the only room
         self._own: set[str] = set()
         self._types = sys.__stdin__ is not None and sys.__stdin__.isatty()
 
@@ -137,18 +139,22 @@ class Plain(_Chatting):
             else:
                 self._left_out += 1
             self._news.set()
+        elif isinstance(event, Gone) and event.room == self._room:
+            self._status = 1
+            self._gone.set()
 
     async def _work(self, client: ChatClient) -> int:
         writing = asyncio.create_task(self._write())
         reading = asyncio.create_task(self._read(client))
+        leaving = asyncio.create_task(self._gone.wait())
+        going: set[asyncio.Task[Any]] = {writing, reading, leaving}
         try:
-            await asyncio.wait({writing, reading}, return_when=asyncio.FIRST_COMPLETED)
-            if writing.done():
-                writing.result()
-            reading.result()
+            done, _ = await asyncio.wait(going, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
         finally:
-            writing.cancel()
-            reading.cancel()
+            for task in going:
+                task.cancel()
         return self._status
 
     async def _read(self, client: ChatClient) -> None:

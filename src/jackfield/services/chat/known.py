@@ -46,7 +46,7 @@ class Changed(Event):
 
 @dataclass(frozen=True, slots=True)
 class Gone(Event):
-    """One is in a room no more."""
+    """One is in a room no more, or may not go into it."""
 
     room: str
     why: str

@@ -445,7 +445,9 @@ class Replica:
         self._entering.discard(name)
         if answer.get("is") == "error" or name not in self.rooms:
             why = text_of(answer, "why") if answer.get("is") == "error" else "there is no such room"
-            self._out({"room": name, "why": why})
+            self.rooms.pop(name, None)
+            self.wanted.pop(name, None)
+            self._tell(Gone(name, why))
             for unsent in [one for one in self.outbox.values() if one.room == name]:
                 self._refuse(unsent, why)
         self.push()

@@ -319,6 +319,7 @@ async def test_what_is_refused_is_told_and_does_not_hold_up_the_rest() -> None:
             ("nothing", "the name "),
         ]
         assert board.said("ops") == ["still here"]
+        assert [one.room for one in ann.of(Gone)] == ["no such name!"]
         with pytest.raises(NotSaid, match="nothing in this message"):
             ann.client.say(LOBBY, "  \n ")
         await ann.client.all_kept()

@@ -143,7 +143,7 @@ class ChatScreen:
         if event.room == self.current:
             self.current = ""
         if event.why:
-            self.notice(f"you are not in {event.room} any more: {event.why}")
+            self.notice(f"you are not in {event.room}: {event.why}")
 
     _TOLD: ClassVar[dict[type[Event], Callable[[Any, Any], None]]] = {
         Welcome: _welcome,
