@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import importlib.util
 import pickle
+import sys
 from typing import Any, TypeVar
 
 import pytest
@@ -202,6 +204,13 @@ def test_a_response_with_a_length() -> None:
     assert repr(response) == "HTTP/1.1 200 Very Well"
 
 
+def test_a_trailer_is_no_field_of_a_response() -> None:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    response, end = client().feed(head + b"0\r\nX: y\r\n\r\n")
+    assert response.raw == [("Transfer-Encoding", "chunked")]
+    assert end is END
+
+
 def test_a_response_until_the_connection_ends() -> None:
     decoder = client()
     response, body = decoder.feed(b"HTTP/1.0 200 OK\r\n\r\nok")
@@ -237,6 +246,12 @@ def test_the_answer_to_a_head_has_none_either() -> None:
     assert (response.has_body, response.keep_alive, decoder.error) == (False, True, None)
     (response,) = decoder.feed(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
     assert (response.has_body, decoder.error) == (False, None)
+
+
+@pytest.mark.parametrize(("field", "keeps"), [(b"", True), (b"Connection: close\r\n", False)])
+def test_one_that_says_nothing_of_its_length_can_be_followed_too(field: bytes, keeps: bool) -> None:
+    (response,) = client(bodiless=True).feed(b"HTTP/1.1 200 OK\r\n" + field + b"\r\n")
+    assert (response.has_body, response.keep_alive) == (False, keeps)
 
 
 def test_interim_answers_come_first() -> None:
@@ -377,6 +392,29 @@ def crossed(message: T) -> T:
     """What comes out of a pipe between processes of one server."""
     came: T = pickle.loads(pickle.dumps(message))  # noqa: S301  it is our own
     return came
+
+
+def test_it_can_be_imported_without_httptools(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "httptools", None)
+    spec = importlib.util.spec_from_file_location("another", http.__file__)
+    assert spec is not None
+    assert spec.loader is not None
+    another = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(another)
+    with pytest.raises(ConfigurationError, match="httptools"):
+        another.HTTP()
+
+
+def test_what_the_parser_sees_to_is_seen_to_twice() -> None:
+    """What it lets through one day is refused all the same."""
+    with pytest.raises(HTTPError, match="there is a length, and chunks too"):
+        http._check_coding({"content-length": "1", "transfer-encoding": "chunked"}, "1.1")
+    for decoder in (server(), client()):
+        decoder._fail(ValueError("of the parser's own"))
+        assert str(decoder.error) == "400 Bad Request: what came is no HTTP"
+    first = decoder.error
+    decoder._fail(None)
+    assert decoder.error is first
 
 
 def test_framings_and_what_they_give_can_cross_processes() -> None:
