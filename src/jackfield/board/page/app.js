@@ -50,7 +50,8 @@ class App {
     });
     this.outbox = new Outbox(
       this.link,
-      (name) => name === this.room?.name && this.log.render(),
+      // later: a message that is kept takes the place of the one that waited, in one step
+      (name) => name === this.room?.name && this.renderSoon(),
       (name, number) => this.rooms.takeKept(name, number),
     );
     this.log = new Log(this.rooms, this.outbox, () => this.look());
