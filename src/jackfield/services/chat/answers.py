@@ -9,11 +9,14 @@ from jackfield.services.chat.history import Message
 
 Answer = dict[str, Any]
 
+LAST = 1e11
+"""Seconds since 1970 that no message is said after: what every calendar here can show."""
+
 
 def message_in(found: Answer) -> Message:
     """Give a message of a room."""
     at = found.get("at")
-    if not isinstance(at, int | float) or isinstance(at, bool):
+    if not isinstance(at, int | float) or isinstance(at, bool) or not 0 <= at < LAST:
         raise BadMessage("a message of the chat without its time")
     author, id_, text = (text_of(found, name) for name in ("author", "id", "text"))
     number = number_of(found, "number")
@@ -56,4 +59,4 @@ def wait_of(answer: Answer) -> float | None:
     wait = answer.get("wait")
     if not isinstance(wait, int | float) or isinstance(wait, bool):
         return None
-    return min(max(float(wait), 0.01), 60.0)
+    return float(min(max(wait, 0.01), 60))

@@ -156,7 +156,8 @@ class Replica:
             if len(self._early) < MOST_AHEAD:
                 self._early.append(message)
             return
-        then = self._asked.pop(message.get("ask", 0), None)
+        ask = message.get("ask")
+        then = self._asked.pop(ask, None) if isinstance(ask, int) else None
         if then is not None:
             then(message)
         elif isinstance(kind, str) and kind in self._HEARD:
@@ -234,8 +235,8 @@ class Replica:
         room = self.rooms.get(text_of(message, "room"))
         if room is not None:
             room.count = number_of(message, "count")
-            names = message.get("names", [])
-            room.names = [one for one in names if isinstance(one, str)] if names else []
+            names = list_of(message, "names") if "names" in message else []
+            room.names = [one for one in names if isinstance(one, str)]
             self._tell(Changed(room.name))
 
     def _out(self, message: Answer) -> None:

@@ -7,11 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jackfield.errors import BadMessage
+from jackfield.errors import BadMessage, PeerLost
 from jackfield.services.chat import replica as module
 from jackfield.services.chat.known import Changed, Event, Heard, Kept, NotKept
 from jackfield.services.chat.replica import MOST_HELD, MOST_UNSENT, Replica
 from jackfield.services.chat.words import NotSaid
+
+NAMED = ["room", "why", "id", "number", "text", "author", "name", "ask", "wait", "names", "count"]
+NAMES = st.sampled_from([*NAMED, "is", "error", "rooms", "messages", "last", "read", "kind", "at"])
 
 
 class Told:
@@ -206,6 +209,62 @@ def test_how_far_one_has_read_is_told_once() -> None:
 
 
 # Whatever happens
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.just(10**400)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.sampled_from(["lobby", "@ann,bob", "ann", "room", "direct", "x\ud800", ""]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4),
+    max_leaves=8,
+)
+
+
+def altered(whole: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """What is right, but for a field or two."""
+    fields = st.dictionaries(st.sampled_from(list(whole)), VALUES, max_size=2)
+    return fields.map(lambda other: whole | other)
+
+
+ROOMS = altered(lobby(3))
+MESSAGES = altered(said(4))
+ANSWERS = st.one_of(
+    VALUES,
+    MESSAGES,
+    *(
+        st.fixed_dictionaries({"is": st.just(kind)}, optional=dict.fromkeys(NAMED, VALUES) | more)
+        for kind, more in {
+            "welcome": {"rooms": st.lists(ROOMS, max_size=2), "name": st.just("ann")},
+            "room": {"room": ROOMS},
+            "page": {"messages": st.lists(MESSAGES, max_size=3), "ask": st.integers(1, 9)},
+            "kept": {"ask": st.integers(1, 9)},
+            "error": {"ask": st.integers(1, 9)},
+            "here": {},
+            "out": {},
+            "missed": {},
+        }.items()
+    ),
+)
+
+
+@settings(max_examples=300)
+@given(st.lists(ANSWERS, max_size=12))
+def test_whatever_a_server_says_it_is_taken_or_refused_in_words(answers: list[Any]) -> None:
+    told = Told()
+    told.come(lobby(3))
+    told.replica.say("ops", "hello")
+    told.replica.older("lobby")
+    for answer in answers:
+        try:
+            told.replica.take(answer)
+        except (BadMessage, NotSaid, PeerLost):
+            told.replica.lost()
+            told.come(lobby(3))
+    for room in told.replica.rooms.values():
+        numbers = [one.number for one in room.messages]
+        assert numbers == sorted(set(numbers))
 
 
 @settings(max_examples=200)
