@@ -22,7 +22,8 @@ from jackfield.framing.raw import Raw
 from jackfield.limits import Limits
 from jackfield.net.connection import Connection
 from jackfield.net.ioloop import new_event_loop
-from jackfield.net.stream import READ, SLICE
+from jackfield.net.stream import SLICE
+from jackfield.net.websocket import READ
 from jackfield.server import Server
 from jackfield.service import Service
 from tests.unit.net.wires import FaceName, Kind, Replying, Wire, Wires, read, rest, spawn, until
