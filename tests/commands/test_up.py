@@ -1,193 +1,313 @@
-"""`jackfield up`: six services on loopback, and a line to try each with."""
+"""`jackfield up` and the commands that ask a board: real processes, as its owner uses them."""
 
 from __future__ import annotations
 
+import http.client
+import json
 import re
-import shlex
 import signal
 import socket
 import subprocess
-import sys
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any, Self
 
 import pytest
 
-from jackfield.cli import up
-from jackfield.cli.main import run
-from jackfield.endpoints import parse
-from jackfield.net import files
-from tests.commands.people import AtTerminal, Piped
-from tests.live import Peer
+from tests.commands.people import COMMAND, Piped, environment
+from tests.live import PATIENCE, free_port, until
 
-pytestmark = pytest.mark.xdist_group("up")  # it takes fixed ports
+CONFIG = """\
+[board]
+name = "The lab"
 
+[services.chat]
+endpoints = ["tcp://127.0.0.1:{chat}"]
 
-class Up(Piped):
-    """`jackfield up`, once it has said what there is."""
+[services.page]
+endpoints = ["tcp://127.0.0.1:{page}"]
 
-    def __init__(self, *arguments: str, **more: str) -> None:
-        super().__init__("up", *arguments, **more)
-        text = self.await_output("connect udp").decode()
-        while not text.endswith("\n\n"):
-            self.await_all(len(self.read) + 1)
-            text = self.read.decode()
-        self.text = text
-        self.ports = {
-            name: int(port) for name, port in re.findall(r"^  (\w+) .*?(\d+)$", text, re.MULTILINE)
-        }
-
-    def stop(self) -> str:
-        self.process.send_signal(signal.SIGINT)
-        status, out, err = self.finish()
-        assert (status, err) == (0, "")
-        assert out.endswith(b"Stopped.\n")
-        return out.decode()
+[services.clock]
+service = "time"
+endpoints = ["tcp://127.0.0.1:{clock}"]
+"""
 
 
-@pytest.fixture
-def runtime(tmp_path: Path) -> str:
-    folder = tmp_path / "run"
-    folder.mkdir(mode=0o700)
-    return str(folder)
+class Up:
+    """A board in a process of its own, once it has said how to come in."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.folder = folder
+        self.config = folder / "jackfield.toml"
+        ports = folder / "ports.json"
+        if not ports.exists():  # else it is the same board once more
+            found = {name: free_port() for name in ("chat", "page", "clock")}
+            ports.write_text(json.dumps(found), encoding="utf-8")
+        self.ports: dict[str, int] = json.loads(ports.read_text("utf-8"))
+        if not self.config.exists():
+            self.configure(CONFIG)
+        runtime = folder / "run"
+        runtime.mkdir(mode=0o700, exist_ok=True)
+        self.env = {"XDG_RUNTIME_DIR": str(runtime), "JACKFIELD_DATA": str(folder / "data")}
+        options = ("--config", str(self.config))
+        self.process = Piped("up", *options, *arguments, **self.env)
+        self.text = self.process.await_output("invite lets others in").decode()
+
+    def configure(self, text: str) -> None:
+        self.config.write_text(text.format(**self.ports), encoding="utf-8")
+
+    def ask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command beside it."""
+        return subprocess.run(
+            [*COMMAND, *arguments],
+            env=environment(**self.env),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+
+    def told(self, *arguments: str) -> str:
+        """What a command says that must succeed."""
+        done = self.ask(*arguments)
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
+
+    def status(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.told("status", "--json"))
+        return found
+
+    def service(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = next(
+            one for one in self.status()["services"] if one["name"] == name
+        )
+        return found
+
+    def line(self) -> socket.socket:
+        """A connection to the chat, as `nc` makes it."""
+        return socket.create_connection(("127.0.0.1", self.ports["chat"]), PATIENCE)
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        self.process.process.send_signal(number)
+        return self.process.finish()[0]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.__exit__(None, None, None)
 
 
-def test_each_service_answers_on_tcp_udp_and_a_unix_socket(runtime: str) -> None:
-    with Up(XDG_RUNTIME_DIR=runtime) as it:
-        assert list(it.ports) == list(up.SMALL)
-        answers = {
-            "echo": "hello",
-            "upper": "HELLO",
-            "greet": "Hello, hello!",
-            "menu": "Please choose 1 to 4; help shows where you are, q leaves.",
-        }
-        for name, answer in answers.items():
-            with Peer(parse(f"udp://127.0.0.1:{it.ports[name]}")) as peer:
-                assert peer.ask("hello") == answer
-            for url in (
-                f"tcp://127.0.0.1:{it.ports[name]}",
-                f"unix://{runtime}/jackfield/{name}.sock",
-            ):
-                with Peer(parse(url)) as peer:
-                    peer.send("hello")
-                    while peer.line() != answer:
-                        pass
-        out = it.stop()
-    assert re.search(r"^\d\d:\d\d:\d\d echo   #1   came      udp://127", out, re.MULTILINE)
-    assert not list(Path(runtime, "jackfield").iterdir())
+@pytest.fixture(scope="module")
+def board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """One board for the tests that only ask."""
+    with Up(tmp_path_factory.mktemp("board")) as it:
+        yield it
 
 
-def test_the_lines_it_prints_can_be_typed(runtime: str) -> None:
-    with Up(XDG_RUNTIME_DIR=runtime) as it:
-        by_nc = re.findall(r" (nc .*)$", it.text, re.MULTILINE)
-        by_connect = re.findall(r"^  (\S*jackfield connect .*)$", it.text, re.MULTILINE)
-        assert (len(by_nc), len(by_connect)) == (6, 3)
-        for command in by_nc[0], *by_connect:
-            with subprocess.Popen(
-                shlex.split(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE
-            ) as process:
-                assert process.stdin
-                assert process.stdout
-                process.stdin.write(b"hello\n")
-                process.stdin.flush()
-                assert process.stdout.readline() == b"hello\n"
-                process.kill()
-        it.stop()
+def said(conn: socket.socket, wanted: str) -> str:
+    """Read on until something was said."""
+    read = ""
+    while wanted not in read:
+        data = conn.recv(4096)
+        assert data, read
+        read += data.decode()
+    return read
 
 
-def test_a_port_that_is_taken_is_passed_over(runtime: str) -> None:
-    with Up(XDG_RUNTIME_DIR=runtime) as one, Up(XDG_RUNTIME_DIR=runtime) as other:
-        assert not set(one.ports.values()) & set(other.ports.values())
-        assert f"unix://{runtime}/jackfield/echo-2.sock" in other.text
-        for port in (one.ports["greet"], other.ports["greet"]):
-            with Peer(parse(f"tcp://127.0.0.1:{port}")) as peer:
-                assert peer.line() == "Welcome!"
-        other.stop()
-        one.stop()
+def link_in(text: str) -> str:
+    found = re.search(r"http://\S+/in/\S+", text)
+    assert found
+    return found[0]
 
 
-def test_when_no_port_is_free_it_says_so(
-    runtime: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_it_says_how_to_come_in(board: Up) -> None:
+    assert board.text.startswith("The lab is up.")
+    assert link_in(board.text).startswith(f"http://127.0.0.1:{board.ports['page']}/in/")
+    assert "jackfield chat" in board.text
+    assert f"nc 127.0.0.1 {board.ports['chat']}" in board.text or "connect" in board.text
+
+
+def test_the_page_is_there(board: Up) -> None:
+    with closing(http.client.HTTPConnection("127.0.0.1", board.ports["page"], PATIENCE)) as conn:
+        conn.request("GET", "/")
+        answer = conn.getresponse()
+        assert (answer.status, b"<html" in answer.read()) == (200, True)
+
+
+def test_who_runs_it_talks_by_lines_under_any_name(board: Up) -> None:
+    with board.line() as ann, board.line() as bob:
+        said(ann, "name?")
+        ann.sendall(b"ann\n")
+        said(ann, "Hello, ann")
+        said(bob, "name?")
+        bob.sendall(b"bob\nhello there\n")
+        assert "bob: hello there" in said(ann, "hello there")
+
+
+def test_its_status_is_for_people_and_for_programs(board: Up) -> None:
+    found = board.status()
+    assert (found["name"], found["store"]["state"]) == ("The lab", "ok")
+    assert [one["name"] for one in found["services"]] == ["chat", "page", "clock"]
+    assert {one["state"] for one in found["services"]} == {"running"}
+    text = board.told("status")
+    assert text.startswith("The lab: process ")
+    assert f"tcp://127.0.0.1:{board.ports['clock']}" in text
+
+
+def test_what_it_counts_is_shown(board: Up) -> None:
+    before = board.service("clock")["opened"]
+    with socket.create_connection(("127.0.0.1", board.ports["clock"]), PATIENCE) as conn:
+        assert conn.recv(100)
+    until(lambda: board.service("clock")["opened"] == before + 1)
+
+
+def test_one_service_is_stopped_and_started_and_the_others_do_not_notice(board: Up) -> None:
+    with board.line() as ann:
+        said(ann, "name?")
+        assert board.told("stop", "clock") == "clock: stopped.\n"
+        assert board.service("clock")["state"] == "stopped"
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", board.ports["clock"]), PATIENCE)
+        assert board.told("start", "clock") == "clock: started.\n"
+        assert board.told("restart", "clock") == "clock: restarted.\n"
+        socket.create_connection(("127.0.0.1", board.ports["clock"]), PATIENCE).close()
+        ann.sendall(b"stopped-ann\n")
+        said(ann, "Hello, stopped-ann")
+
+
+@pytest.mark.parametrize("what", ["start", "stop", "restart", "reload", "status"])
+def test_a_service_that_there_is_not_is_answered_with_those_there_are(board: Up, what: str) -> None:
+    done = board.ask(what, "clocks")
+    assert (done.returncode, done.stdout) == (2, "")
+    expected = "jackfield: there is no service 'clocks'; there are chat, page, clock\n"
+    assert done.stderr == expected
+
+
+def test_a_second_board_with_the_same_data_is_told_so(board: Up) -> None:
+    done = board.ask("up", "--config", str(board.config))
+    assert done.returncode == 2
+    assert "a board with this data runs already" in done.stderr
+    assert board.status()["store"]["state"] == "ok"
+
+
+def test_an_invitation_is_a_link_and_a_code(board: Up) -> None:
+    text = board.told("invite", "--expires", "1d", "--uses", "30")
+    assert link_in(text).startswith(f"http://127.0.0.1:{board.ports['page']}/in/")
+    assert "For 30 people, as member" in text
+    assert "█" in text
+    found = json.loads(board.told("invite", "--role", "operator", "--json"))
+    assert (found["role"], found["uses"]) == ("operator", 1)
+
+
+def test_a_token_is_listed_without_its_secret_and_can_be_revoked(board: Up) -> None:
+    secret = json.loads(board.told("invite", "--json"))["link"].rpartition("/")[2]
+    tokens = json.loads(board.told("tokens", "--json"))
+    assert secret not in json.dumps(tokens)
+    assert f"Token {tokens[0]['number']}, invite," in board.told("revoke", str(tokens[0]["number"]))
+    assert board.ask("revoke", "999999").returncode == 2
+
+
+def test_a_backup_is_taken_while_it_runs(board: Up, tmp_path: Path) -> None:
+    target = tmp_path / "monday.db"
+    assert str(target) in board.told("backup", str(target))
+    assert target.stat().st_size > 0
+    assert board.ask("backup", str(target)).returncode == 2  # it is there already
+
+
+def test_nobody_else_can_come_near_what_it_keeps_and_how_it_is_asked(board: Up) -> None:
+    for folder in (board.env["XDG_RUNTIME_DIR"] + "/jackfield", board.env["JACKFIELD_DATA"]):
+        assert Path(folder).stat().st_mode & 0o077 == 0
+
+
+def test_no_board_is_told_in_one_line(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*COMMAND, "status", "--data", str(tmp_path)],
+        env=environment(XDG_RUNTIME_DIR=str(tmp_path)),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "no board runs here" in done.stderr
+    assert "jackfield up" in done.stderr
+
+
+def test_what_was_said_is_there_after_a_kill(tmp_path: Path) -> None:
+    with Up(tmp_path) as it:
+        with it.line() as ann:
+            said(ann, "name?")
+            ann.sendall(b"ann\nkeep this\n/history\n")
+            said(ann, "ann: keep this")
+        it.process.process.kill()
+        it.process.process.wait(PATIENCE)
+    with Up(tmp_path) as it:
+        with it.line() as bob:
+            said(bob, "name?")
+            bob.sendall(b"bob\n")
+            assert "ann: keep this" in said(bob, "keep this")
+        assert it.stop(signal.SIGINT) == 0
+
+
+def test_a_bad_configuration_is_refused_and_the_old_one_stays_in_force(tmp_path: Path) -> None:
+    with Up(tmp_path) as it, it.line() as ann:
+        said(ann, "name?")
+        it.configure(CONFIG + '\n[services.more]\nendpoint = ["tcp://127.0.0.1:0"]\n')
+        done = it.ask("reload")
+        assert done.returncode == 2
+        assert "line 15: a service has no 'endpoint'; did you mean endpoints?" in done.stderr
+        assert [one["name"] for one in it.status()["services"]] == ["chat", "page", "clock"]
+        without = CONFIG.partition("[services.clock]")[0]
+        more = '[services.more]\nservice = "echo"\nendpoints = ["tcp://127.0.0.1:0"]\n'
+        it.configure(without + more)
+        assert it.told("reload") == "The configuration was read anew.\n"
+        assert [one["name"] for one in it.status()["services"]] == ["chat", "page", "more"]
+        ann.sendall(b"ann\n")  # what has not changed goes on
+        said(ann, "Hello, ann")
+        assert it.told("down") == "The lab stops.\n"
+        assert it.process.finish()[0] == 0
+
+
+def test_a_service_that_cannot_start_stops_no_other(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
-        monkeypatch.setattr(up, "FIRST_PORT", port)
-        monkeypatch.setattr(up, "TRIES", 0)
-        assert run(["up"]) == 1
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.startswith(f"jackfield: tcp://127.0.0.1:{port}: in use")
+        config = CONFIG.replace("{clock}", str(port))
+        (tmp_path / "jackfield.toml").write_text(
+            config.format(chat=free_port(), page=free_port()), encoding="utf-8"
+        )
+        with Up(tmp_path) as it:
+            assert "clock has not started" in it.process.await_output("has not started").decode()
+            done = it.ask("status", "--json")
+            states = {one["name"]: one["state"] for one in json.loads(done.stdout)["services"]}
+            assert (done.returncode, states) == (
+                1,
+                {"chat": "running", "page": "running", "clock": "failed"},
+            )
+            taken.close()
+            assert it.told("start", "clock") == "clock: started.\n"
 
 
-def test_a_start_that_fails_leaves_nothing_behind(
-    runtime: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    while True:
-        with socket.create_server(("127.0.0.1", 0)) as taken:
-            port = taken.getsockname()[1]
-            try:
-                socket.create_server(("127.0.0.1", port - 1)).close()
-            except OSError:  # that one is taken by somebody else
-                continue
-            monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
-            monkeypatch.setattr(up, "FIRST_PORT", port - 1)
-            monkeypatch.setattr(up, "TRIES", 0)
-            assert run(["up"]) == 1
-            break
-    assert f"tcp://127.0.0.1:{port}: in use" in capsys.readouterr().err
-    assert not list(Path(runtime, "jackfield").iterdir())
-    socket.create_server(("127.0.0.1", port - 1)).close()
+def test_in_the_background_it_says_the_same_and_goes_on(tmp_path: Path) -> None:
+    ports = {name: free_port() for name in ("chat", "page", "clock")}
+    config = tmp_path / "jackfield.toml"
+    config.write_text(CONFIG.format(**ports), encoding="utf-8")
+    env = environment(XDG_RUNTIME_DIR=str(tmp_path), JACKFIELD_DATA=str(tmp_path / "data"))
+    how: dict[str, Any] = {"env": env, "text": True, "timeout": PATIENCE}
+    command = [*COMMAND, "up", "--config", str(config), "--detach"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=False, **how)
+    assert done.returncode == 0
+    assert "The lab is up." in done.stdout
+    assert re.search(r"In the background, as process \d+; jackfield down stops it\.", done.stdout)
+    down = subprocess.run([*COMMAND, "down"], stdout=subprocess.PIPE, check=False, **how)
+    assert (down.returncode, down.stdout) == (0, "The lab stops.\n")
 
 
-def test_without_a_runtime_folder_it_makes_one_in_the_folder_for_temporary_files(
-    tmp_path: Path,
-) -> None:
-    with Up(XDG_RUNTIME_DIR="", TMPDIR=str(tmp_path)) as it:
-        assert f"unix://{tmp_path}/jackfield-" in it.text
-        it.stop()
-
-
-def test_a_folder_that_others_may_write_in_is_not_used(tmp_path: Path, runtime: str) -> None:
-    folder = Path(runtime, "jackfield")
-    folder.mkdir()
-    folder.chmod(0o777)
-    with Up(XDG_RUNTIME_DIR=runtime) as it:
-        assert "also by UDP:" in it.text
-        it.await_output(f"No UNIX sockets: {folder}: is no folder of yours alone: others")
-        it.stop()
-    assert not list(folder.iterdir())
-
-
-def test_at_a_terminal_of_80_columns(runtime: str) -> None:
-    with AtTerminal("up", XDG_RUNTIME_DIR=runtime) as terminal:
-        screen = terminal.await_screen("jackfield connect unix:")
-        assert max(map(len, screen.splitlines()[:9])) <= 80
-        assert len({line.index(" nc ") for line in screen.splitlines() if " nc " in line}) == 1
-        terminal.press(b"\x03")
-        terminal.await_screen("Stopped.")
-        assert terminal.finish() == 0
-
-
-def test_it_names_itself_as_it_can_be_typed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    bin_folder = tmp_path / "env" / "bin"
-    bin_folder.mkdir(parents=True)
-    monkeypatch.setattr(sys, "executable", str(bin_folder / "python"))
-    assert up._command() == f"{bin_folder}/python -m jackfield"
-    (bin_folder / "jackfield").touch()
-    assert up._command() == f"{bin_folder}/jackfield"
-    monkeypatch.chdir(tmp_path)
-    assert up._command() == "env/bin/jackfield"
-    (tmp_path / "jackfield").touch(mode=0o755)
-    assert up._command() == "jackfield"
-
-
-def test_no_sockets_on_a_system_without(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "platform", "win32")
-    assert up._folder() == (None, "this system has none")
-
-
-def test_a_folder_of_ones_own(tmp_path: Path) -> None:
-    assert files.own_folder(str(tmp_path / "new")) == str(tmp_path / "new")
+def test_what_cannot_be_asked_for_is_refused() -> None:
+    done = subprocess.run(
+        [*COMMAND, "up", "--plain"], capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    assert done.returncode == 2
+    assert "--plain is for --lan --open" in done.stderr

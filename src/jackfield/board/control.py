@@ -10,7 +10,8 @@ use: the system says whose they are (SO_PEERCRED of unix(7)). Asked::
     {"do": "invite", "role": …, "expires": SECONDS, "uses": N}
     {"do": "tokens"}    {"do": "revoke", "token": NUMBER}
 
-and answered by `{"is": "done", …}` or `{"is": "error", "why": …}`.
+and answered by `{"is": "done", …}` or `{"is": "error", "why": …, "usage": …}`: `usage` where it
+was asked for in a way that cannot be.
 """
 
 from __future__ import annotations
@@ -62,12 +63,14 @@ class _Control:
             await conn.send({"is": "error", "why": "only the owner of this board may do that"})
             return
         async for message in conn:
+            answer: dict[str, Any]
             try:
                 if not isinstance(message, dict):
                     raise ConfigurationError("a command is an object")
                 answer = {"is": "done"} | await self._do(message)
             except JackfieldError as error:
-                answer = {"is": "error", "why": str(error)}
+                usage = isinstance(error, ConfigurationError)
+                answer = {"is": "error", "why": str(error), "usage": usage}
             await conn.send(answer)
 
 
@@ -80,7 +83,8 @@ def is_own(conn: Connection[Any]) -> bool:
 def ask(socket: Path, what: dict[str, Any]) -> dict[str, Any]:
     """Ask the board behind a control socket; give its answer.
 
-    Raises JackfieldError: with what the board says, or that there is none.
+    Raises JackfieldError: ConfigurationError or Refusal with what the board says, NoBoard where
+    there is none.
     """
     endpoint = Endpoint(Transport.UNIX, path=str(socket))
     try:
@@ -96,8 +100,9 @@ def ask(socket: Path, what: dict[str, Any]) -> dict[str, Any]:
             return {"is": "done"}
         raise NoBoard(f"the board has ended the connection: {error}") from None
     if not isinstance(answer, dict) or answer.get("is") != "done":
-        why = answer.get("why") if isinstance(answer, dict) else None
-        raise Refusal(str(why or "the board's answer makes no sense"))
+        told = answer if isinstance(answer, dict) else {}
+        why = str(told.get("why") or "the board's answer makes no sense")
+        raise ConfigurationError(why) if told.get("usage") else Refusal(why)
     return answer
 
 

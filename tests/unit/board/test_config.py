@@ -1,0 +1,106 @@
+"""A board's configuration: what it says, and which line is at fault."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jackfield.board.config import CHAT, PAGE, load, read
+from jackfield.endpoints import parse
+from jackfield.errors import ConfigurationError
+from jackfield.limits import DEFAULT
+
+WRONG = [
+    ("a = ", 1, "Invalid value"),
+    ("other = 1", 1, "'other' means nothing here; there are board, services"),
+    ("\n[board]\nname = 3", 3, "a board's name is a text"),
+    ("[board]\ncolour = 'red'", 2, "a board has no 'colour'; it has a name"),
+    ("board = 3", 1, "board is a table"),
+    ("services = 3", 1, "services is a table"),
+    ("[services]\necho = 3", 2, "write [services.echo] on a line of its own"),
+    ("[services.Echo]", 1, "a service is called by lower-case letters"),
+    ("[services.echo]\nendpoint = []", 2, "no 'endpoint'; did you mean endpoints?"),
+    ("[services.echo]", 1, "endpoints is a list of URLs"),
+    ("[services.echo]\nendpoints = []", 2, "endpoints is a list of URLs"),
+    ("[services.echo]\nendpoints = ['tcp://x']", 2, "the port is missing"),
+    ("[services.echo]\n\nendpoints = [3]", 3, "endpoints is a list of URLs"),
+    ("[services.e]\nservice = 3\nendpoints = ['tcp://x:1']", 2, "service is a name"),
+    ("[services.e]\nendpoints = ['tcp://x:1']\nmodel = 'fast'", 3, "a model is one of asyncio"),
+    ("[services.e]\nendpoints = ['tcp://x:1']\noptions = 3", 3, "options is a table"),
+    ("[services.e]\nendpoints = ['tcp://x:1']\nlimits = 3", 3, "limits is a table"),
+    (
+        "[services.e]\nendpoints = ['tcp://x:1']\nlimits = { idel = 3 }",
+        3,
+        "there is no limit 'idel'; did you mean idle?",
+    ),
+    ("[services.e]\nendpoints = ['tcp://x:1']\nlimits = { idle = -3 }", 3, "the limit idle is"),
+    ("[services.e]\nendpoints = ['tcp://x:1']\nlimits = { idle = 'x' }", 3, "idle cannot be 'x'"),
+    ("[services.e]\nendpoints = ['tcp://x:1']\nlimits = { allow = 3 }", 3, "allow cannot be 3"),
+    ("[services.chat]\nmodel = 'threads'", 2, "chat runs under asyncio"),
+    ("[services.page]\nservice = 'web'", 2, "page is the board's own"),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "what"), WRONG)
+def test_what_cannot_be_used_is_refused_with_its_line(text: str, line: int, what: str) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        read(text, "x.toml")
+    assert str(error.value).startswith(f"x.toml, line {line}: ")
+    assert what in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_without_a_word_there_are_the_chat_and_the_page_on_this_machine() -> None:
+    found = load(None)
+    assert [one.name for one in found.services] == [CHAT, PAGE]
+    assert all(one.endpoints[0].is_loopback for one in found.services)
+    for where in ("lan", "lan, in the clear"):
+        reached = load(None, where)  # type: ignore[arg-type]
+        assert all(one.endpoints[0].is_any for one in reached.services)
+        tls = {one.endpoints[0].transport.uses_tls for one in reached.services}
+        assert tls == {where == "lan"}
+
+
+def test_a_service_is_what_its_table_says() -> None:
+    text = """
+    [services.page]
+    enabled = false
+
+    [services.clock]
+    service = "time"
+    endpoints = ["tcp://127.0.0.1:7013", "udp://127.0.0.1:7013"]
+    model = "threads"
+    options = { protocol = "daytime" }
+    limits = { connections = 20, idle = 5, allow = ["10.0.0.0/8"] }
+    """
+    found = read(text, "x.toml")
+    assert [one.name for one in found.services] == [CHAT, "clock"]
+    clock = found.service("clock")
+    assert clock is not None
+    assert clock.service == "time"
+    assert clock.endpoints == (parse("tcp://127.0.0.1:7013"), parse("udp://127.0.0.1:7013"))
+    assert (clock.model, dict(clock.options)) == ("threads", {"protocol": "daytime"})
+    limits = clock.limits_over(DEFAULT)
+    assert (limits.connections, limits.idle, limits.allow) == (20, 5.0, ("10.0.0.0/8",))
+    assert found == read(text, "another.toml")
+    assert found.service(PAGE) is None
+
+
+def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="ENOENT"):
+        load(str(tmp_path / "nowhere.toml"))
+    file = tmp_path / "x.toml"
+    file.write_bytes(b"[board]\nname = '\xff'\n")
+    with pytest.raises(ConfigurationError, match="line 2: this is no UTF-8"):
+        load(str(file))
+
+
+@given(st.text(max_size=200))
+def test_whatever_a_file_holds_it_is_read_or_refused_in_one_line(text: str) -> None:
+    try:
+        read(text, "x.toml")
+    except ConfigurationError as error:
+        assert "\n" not in str(error)
