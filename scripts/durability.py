@@ -55,7 +55,10 @@ AT_ONCE = 3
 LONGEST = 0.6
 """Seconds, at the most, between the first acknowledged message and the kill."""
 
-DISK = 64 * 1024 * 1024
+SERIES = 20
+"""Rounds after which a new store is begun: each round looks at all messages of its store."""
+
+DISK = 128 * 1024 * 1024
 PATIENCE = 60.0
 
 
@@ -222,31 +225,33 @@ async def check(path: Path, told: Told) -> int:
         await database.close()
 
 
-def rounds(path: Path, count: int, end: Callable[[], None], mend: Callable[[], None]) -> Told:
-    """Kill and check so many times; in the end, see to it that all that was said is there once."""
-    told = Told()
-    messages = 0
-    for at in range(count):
-        run_once(path, told, end)
-        mend()
-        messages = asyncio.run(check(path, told))
-        if (at + 1) % max(1, count // 10) == 0:
-            print(f"  {at + 1}: {messages} messages, {len(told.kept)} acknowledged", flush=True)
-        if any(told.wrong.values()):
+def rounds(
+    folder: Path, count: int, end: Callable[[], None], mend: Callable[[], None]
+) -> Counter[str]:
+    """Kill and check so many times, with a new store now and then; give what was wrong."""
+    wrong: Counter[str] = Counter()
+    said = kept = messages = 0
+    for begin in range(0, count, SERIES):
+        path, told = folder / f"{begin}.db", Told(wrong=wrong)
+        for _ in range(min(SERIES, count - begin)):
+            run_once(path, told, end)
+            mend()
+            found = asyncio.run(check(path, told))
+        said, kept, messages = said + len(told.said), kept + len(told.kept), messages + found
+        done = min(begin + SERIES, count)
+        print(f"  {done}: {said} said, {kept} acknowledged, {messages} kept", flush=True)
+        if any(wrong.values()):
             break
-    open_yet = sum(map(len, told.open().values()))
-    print(f"  {messages} kept of {len(told.said)} said; acknowledged {len(told.kept)};", end=" ")
-    print(f"not acknowledged when it ended {open_yet}")
-    return told
+    return wrong
 
 
 def nothing() -> None:
     """The kill alone is enough."""
 
 
-def report(what: str, told: Told) -> bool:
+def report(what: str, found: Counter[str]) -> bool:
     """Say what was found; whether nothing was wrong."""
-    wrong = {name: count for name, count in told.wrong.items() if count}
+    wrong = {name: count for name, count in found.items() if count}
     for name in ("acknowledged and missing", "twice", "out of order"):
         wrong.setdefault(name, 0)
     print(f"{what}: " + ", ".join(f"{name} {count}" for name, count in wrong.items()), flush=True)
@@ -256,8 +261,8 @@ def report(what: str, told: Told) -> bool:
 def kills(count: int) -> bool:
     """Kill the process; whether nothing was wrong."""
     with tempfile.TemporaryDirectory() as folder:
-        told = rounds(Path(folder) / "board.db", count, nothing, nothing)
-    return report(f"{count} kills", told)
+        wrong = rounds(Path(folder), count, nothing, nothing)
+    return report(f"{count} kills", wrong)
 
 
 def cuts(count: int) -> bool:
@@ -274,10 +279,10 @@ def cuts(count: int) -> bool:
             disk.mount()
 
         try:
-            told = rounds(disk.folder / "board.db", count, disk.cut, mend)
+            wrong = rounds(disk.folder, count, disk.cut, mend)
         finally:
             disk.unmount()
-    return report(f"{count} power cuts", told)
+    return report(f"{count} power cuts", wrong)
 
 
 def main() -> int:
