@@ -230,21 +230,23 @@ def altered(whole: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
 
 ROOMS = altered(lobby(3))
 MESSAGES = altered(said(4))
+ANY_FIELDS: dict[str, st.SearchStrategy[Any]] = dict.fromkeys(NAMED, VALUES)
+KINDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
+    "welcome": {"rooms": st.lists(ROOMS, max_size=2), "name": st.just("ann")},
+    "room": {"room": ROOMS},
+    "page": {"messages": st.lists(MESSAGES, max_size=3), "ask": st.integers(1, 9)},
+    "kept": {"ask": st.integers(1, 9)},
+    "error": {"ask": st.integers(1, 9)},
+    "here": {},
+    "out": {},
+    "missed": {},
+}
 ANSWERS = st.one_of(
     VALUES,
     MESSAGES,
     *(
-        st.fixed_dictionaries({"is": st.just(kind)}, optional=dict.fromkeys(NAMED, VALUES) | more)
-        for kind, more in {
-            "welcome": {"rooms": st.lists(ROOMS, max_size=2), "name": st.just("ann")},
-            "room": {"room": ROOMS},
-            "page": {"messages": st.lists(MESSAGES, max_size=3), "ask": st.integers(1, 9)},
-            "kept": {"ask": st.integers(1, 9)},
-            "error": {"ask": st.integers(1, 9)},
-            "here": {},
-            "out": {},
-            "missed": {},
-        }.items()
+        st.fixed_dictionaries({"is": st.just(kind)}, optional=ANY_FIELDS | more)
+        for kind, more in KINDS.items()
     ),
 )
 
