@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jackfield.errors import BadMessage, PeerLost
@@ -251,7 +251,6 @@ ANSWERS = st.one_of(
 )
 
 
-@settings(max_examples=300)
 @given(st.lists(ANSWERS, max_size=12))
 def test_whatever_a_server_says_it_is_taken_or_refused_in_words(answers: list[Any]) -> None:
     told = Told()
@@ -269,7 +268,6 @@ def test_whatever_a_server_says_it_is_taken_or_refused_in_words(answers: list[An
         assert numbers == sorted(set(numbers))
 
 
-@settings(max_examples=200)
 @given(st.data())
 def test_whatever_is_lost_doubled_or_late_all_is_heard_once_and_in_order(
     data: st.DataObject,

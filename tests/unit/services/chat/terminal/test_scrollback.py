@@ -3,7 +3,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jackfield.services.chat.history import Message
@@ -181,7 +181,6 @@ def test_a_message_scrolled_to_that_is_let_go_moves_to_the_next() -> None:
     assert view.view(40, 5) == []
 
 
-@settings(max_examples=60)
 @given(
     st.lists(st.text("ab 你\n", min_size=1, max_size=60), min_size=1, max_size=20),
     st.integers(10, 40),
