@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import signal
 import stat
@@ -168,6 +169,19 @@ def test_the_board_of_this_machine_is_found_by_its_socket() -> None:
         ann.write("hello")
         assert ann.finish() == (0, b"", "")
         assert said(chat) == ["hello"]
+
+
+def test_of_several_boards_one_is_chosen(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    found = [parse("ws://127.0.0.1:1/"), parse("wss://h.example:443/chat")]
+    monkeypatch.setattr(command, "boards", lambda: found)
+    assert run(["chat"]) == 1
+    assert "there are 2 boards; name one: ws://127.0.0.1:1, wss://" in capfd.readouterr().err
+    monkeypatch.setattr(command, "is_at_terminal", lambda: True)
+    monkeypatch.setattr("sys.stdin", io.StringIO("3\n2\n"))
+    assert command.place(None) == (found[1], None)
+    assert "  2  wss://h.example:443/chat\n" in capfd.readouterr().err
 
 
 def test_a_token_that_a_board_gives_is_kept_and_used_by_itself(

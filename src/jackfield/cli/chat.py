@@ -172,13 +172,25 @@ def place(endpoint: str | None) -> tuple[Endpoint, str | None]:
                 "no board runs on this machine: start one with `jackfield up`, or say where one "
                 "is, for example `jackfield chat ws://127.0.0.1:7778/`"
             )
-        return found[0], None
+        return _chosen(found), None
     if endpoint.lower().startswith(("http://", "https://")):
         return _linked(endpoint)
     where = parse(endpoint)
     if where.is_datagram or where.transport in {Transport.MEMORY, Transport.FD}:
         raise ConfigurationError(f"{where}: a chat needs a stream, such as ws:// or unix:")
     return where, None
+
+
+def _chosen(found: list[Endpoint]) -> Endpoint:
+    """Have the user choose one of several. Raises LocalError where nobody can."""
+    if len(found) == 1:
+        return found[0]
+    if not is_at_terminal():
+        raise LocalError(f"there are {len(found)} boards; name one: {', '.join(map(str, found))}")
+    for number, board in enumerate(found, 1):
+        click.echo(f"  {number}  {board}", err=True)
+    number = click.prompt("Which board", type=click.IntRange(1, len(found)), err=True)
+    return found[number - 1]
 
 
 def _linked(link: str) -> tuple[Endpoint, str | None]:
