@@ -38,7 +38,7 @@ COMMANDS = {
     "revoke": "Make a token useless.",
     "backup": "Copy what a board keeps, while it runs.",
 }
-"""Each is a function of its own name, in a module of its own name beside this one or in `control`."""
+"""Each is a function of its own name, in the module of its name beside this one or in `control`."""
 
 _CONTROL = frozenset(
     {"status", "start", "stop", "restart", "reload", "down", "invite", "tokens", "revoke", "backup"}

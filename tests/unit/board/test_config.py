@@ -58,7 +58,7 @@ def test_without_a_word_there_are_the_chat_and_the_page_on_this_machine() -> Non
     assert [one.name for one in found.services] == [CHAT, PAGE]
     assert all(one.endpoints[0].is_loopback for one in found.services)
     for where in ("lan", "lan, in the clear"):
-        reached = load(None, where)  # type: ignore[arg-type]
+        reached = load(None, where)
         assert all(one.endpoints[0].is_any for one in reached.services)
         tls = {one.endpoints[0].transport.uses_tls for one in reached.services}
         assert tls == {where == "lan"}
@@ -103,4 +103,5 @@ def test_whatever_a_file_holds_it_is_read_or_refused_in_one_line(text: str) -> N
     try:
         read(text, "x.toml")
     except ConfigurationError as error:
-        assert "\n" not in str(error)
+        lines = str(error).count("\n")
+        assert not lines

@@ -144,8 +144,8 @@ def test_of_units_each_is_told_as_it_is(model: ModelName, url: str) -> None:
                 for part in parts:
                     peer.sock.send(part)
                     assert peer.sock.recv(100) == part
-                until(lambda: len(sum(seen.sent.values(), [])) == len(parts))
-                until(lambda: len(sum(seen.received.values(), [])) == len(parts))
+                until(lambda: sum(map(len, seen.sent.values())) == len(parts))
+                until(lambda: sum(map(len, seen.received.values())) == len(parts))
             if "seqpacket" in url:
                 live.await_events(ConnectionEnded, times)
             assert list(seen.received.values()) == list(seen.sent.values()) == [parts]
