@@ -1,4 +1,7 @@
-"""One Chromium for all tests of the page."""
+"""A Chromium for the tests of each module.
+
+It is ended with them: while Playwright runs, no other test of the process could have an event loop.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.browser.boards import CHROMIUM, Board
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium, without a window."""
     if not CHROMIUM:
