@@ -111,12 +111,14 @@ class Log:
         self._verbose = verbose
         self._colour = not as_json and wants_colour(self._stream)
 
-    def follow(self, events: Events, name: str = "", *, quiet: bool = False) -> None:
+    def follow(
+        self, events: Events, name: str = "", *, quiet: bool = False, where: bool = True
+    ) -> None:
         """Write all of these events from now on.
 
         name: what to begin each line with, where one log follows several servers.
-        quiet: leave out where it listens, who comes and goes, what they say and ask for, and that
-        it was reloaded.
+        quiet: leave out who comes and goes, what they say and ask for, and that it was reloaded.
+        where: whether it is told where it listens.
         """
         kept = Throttle()
 
@@ -125,6 +127,8 @@ class Log:
                 for text in kept.rest():
                     self._write(Warned(text), name)
             if quiet and isinstance(event, _QUIET):
+                return
+            if not where and isinstance(event, Listening):
                 return
             if not self._peers and isinstance(event, (ConnectionOpened, ConnectionEnded)):
                 return
@@ -165,7 +169,7 @@ class Log:
         return "\n".join([head, *(f"    {line}" for line in more)])
 
 
-_QUIET = (ConnectionOpened, ConnectionEnded, RequestAnswered, Reloaded, Listening)
+_QUIET = (ConnectionOpened, ConnectionEnded, RequestAnswered, Reloaded)
 
 
 class Throttle:

@@ -83,7 +83,7 @@ def test_a_websocket_is_replayed_to_what_it_runs_on(
 ) -> None:
     for scheme, plain in (("ws", "tcp"), ("wss", "tls")):
         assert run(["connect", f"{scheme}://127.0.0.1:9/a", "--replay", recorded]) == 2
-        assert f"connect to {plain}://127.0.0.1:9\n" in capsys.readouterr().err
+        assert f"connect to {plain}://127.0.0.1:9 " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("arguments", "status", "line"), WRONG, ids=range(len(WRONG)))

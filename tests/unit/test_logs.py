@@ -130,7 +130,23 @@ def test_there_is_a_line_for_every_kind_of_event() -> None:
         if isinstance(kind, type) and issubclass(kind, Event)
     }
     shown_here = {type(event) for event, _ in LINES}
-    assert kinds - shown_here == happenings.BY_NAME
+    # requests have a form of their own, which web servers share
+    assert kinds - shown_here == {*happenings.BY_NAME, happenings.RequestAnswered}
+
+
+def test_a_quiet_log_tells_of_trouble_and_where_it_listens_unless_told_otherwise() -> None:
+    for where, told in ((True, 2), (False, 1)):
+        stream = io.StringIO()
+        events = Events()
+        Log(stream).follow(events, quiet=True, where=where)
+        for event in (
+            happenings.Listening(TCP),
+            happenings.ConnectionOpened(7, TCP, PEER),
+            happenings.RequestAnswered(7, PEER, "GET", "/", "1.1", 200, 5, 0.1, "", "", ""),
+            happenings.Refused(TCP, PEER, "full"),
+        ):
+            events.emit(event)
+        assert len(stream.getvalue().splitlines()) == told
 
 
 def test_a_flood_of_refusals_is_counted_and_not_written(monkeypatch: pytest.MonkeyPatch) -> None:

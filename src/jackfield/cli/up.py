@@ -76,13 +76,14 @@ def up(
         where = "lan, in the clear" if plain else "lan"
     found = configs.load(config, where)
     log = Log(sys.stdout, verbose=verbose)
+    tells = show or verbose
     board = Board(
         Paths.of(data),
         found,
         path=config,
         where=where,
         is_open=is_open,
-        follow=lambda events, name: log.follow(events, name, quiet=not (show or verbose)),
+        follow=lambda events, name: log.follow(events, name, quiet=not tells, where=tells),
     )
     log.follow(board.events)
 
