@@ -35,8 +35,8 @@ from jackfield.events import (
     MessageReceived,
     MessageSent,
     Refused,
-    Warned,
     RequestAnswered,
+    Warned,
 )
 from jackfield.framing.raw import Raw
 from jackfield.limits import NAMES

@@ -79,7 +79,9 @@ def test_whatever_is_said_can_be_seen_and_sent(text: str) -> None:
     for char in said:
         hidden = unicodedata.category(char) in {"Cc", "Cs"} and char not in "\n\t"
         assert not hidden
-        assert char not in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\ufeff"
+        assert (
+            char not in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\ufeff"
+        )
     one_line = clean(text, lines=False)
     assert "\n" not in one_line
     assert "\t" not in one_line
