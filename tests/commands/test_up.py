@@ -252,6 +252,29 @@ def test_what_was_said_is_there_after_a_kill(tmp_path: Path) -> None:
         assert it.stop(signal.SIGINT) == 0
 
 
+def test_one_goes_back_to_a_backup(tmp_path: Path) -> None:
+    target = tmp_path / "before.db"
+    with Up(tmp_path) as it:
+        with it.line() as ann:
+            said(ann, "name?")
+            ann.sendall(b"ann\nbefore\n/history\n")
+            said(ann, "ann: before")
+            it.told("backup", str(target))
+            ann.sendall(b"after\n/history\n")
+            said(ann, "ann: after")
+        done = it.ask("restore", str(target))
+        assert done.returncode == 2
+        assert done.stderr.count("\n") == 1
+        assert it.stop() == 0
+        assert "What was there is " in it.told("restore", str(target))
+    with Up(tmp_path) as it, it.line() as bob:
+        said(bob, "name?")
+        bob.sendall(b"bob\n/history\nquit\n")
+        text = said(bob, "Goodbye")
+        assert "ann: before" in text
+        assert "ann: after" not in text
+
+
 def test_a_bad_configuration_is_refused_and_the_old_one_stays_in_force(tmp_path: Path) -> None:
     with Up(tmp_path) as it, it.line() as ann:
         said(ann, "name?")

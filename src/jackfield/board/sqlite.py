@@ -113,8 +113,8 @@ def damaged(path: str, why: str) -> State:
     """Say that a database is damaged."""
     return State(
         "damaged",
-        f"{path} is damaged ({why.splitlines()[0][:100]}): stop the board and restore a backup;"
-        " the damaged file stays, under another name",
+        f"{path} is damaged ({why.splitlines()[0][:100]}): stop the board and go back to a backup "
+        "by jackfield restore FILE; the damaged file stays, under another name",
     )
 
 

@@ -92,10 +92,29 @@ def down(*, data: str | None, as_json: bool) -> None:
 def backup(*, file: str, data: str | None, as_json: bool) -> None:
     """Copy all that a board keeps into a new FILE, while it runs.
 
-    To go back to it, stop the board and put the file in place of board.db in the data folder.
+    To go back to it: jackfield down, jackfield restore FILE, jackfield up.
     """
     answer = _ask(data, {"do": "backup", "file": os.path.abspath(file)})  # noqa: PTH100  as typed
     _tell(answer, as_json=as_json)
+
+
+@click.command(epilog="Example:  jackfield restore monday.db")
+@click.argument("file", metavar="FILE")
+@data
+def restore(*, file: str, data: str | None) -> None:
+    """Put a backup in the place of what a board keeps, while it does not run.
+
+    What was there stays beside it, under other names, which are told.
+    """
+    from jackfield.board.backups import restore as put_back
+    from jackfield.board.paths import Paths
+
+    paths = Paths.of(data)
+    paths.make()
+    away = put_back(os.path.abspath(file), str(paths.store))  # noqa: PTH100  as typed
+    click.echo(f"The board has what {printable(file)} holds.")
+    for name in away:
+        click.echo(f"What was there is {printable(name)}")
 
 
 @click.command(epilog="Example:  jackfield invite --expires 1d --uses 30")

@@ -37,11 +37,15 @@ COMMANDS = {
     "tokens": "Who may come in to a board, and by what.",
     "revoke": "Make a token useless.",
     "backup": "Copy what a board keeps, while it runs.",
+    "restore": "Go back to a backup.",
 }
 """Each is a function of its own name, in the module of its name beside this one or in `control`."""
 
 _CONTROL = frozenset(
-    {"status", "start", "stop", "restart", "reload", "down", "invite", "tokens", "revoke", "backup"}
+    {
+        *("status", "start", "stop", "restart", "reload", "down"),
+        *("invite", "tokens", "revoke", "backup", "restore"),
+    }
 )
 
 

@@ -356,7 +356,7 @@ async def check_damaged(path: Path) -> None:
     async with opened(path) as database:
         assert database.state.name == "damaged"
         assert f"{path} is damaged" in database.state.text
-        assert "restore a backup" in database.state.text
+        assert "go back to a backup" in database.state.text
         with pytest.raises(KeepingFailed, match="is damaged"):
             await database.write(room("lost?"))
         with pytest.raises(KeepingFailed, match="no backup was made"):
