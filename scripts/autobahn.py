@@ -23,6 +23,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +168,10 @@ def verdicts_on(case: str, folder: Path) -> dict[str, Any]:
     Both at a time, since the suite takes far longer than what it tries.
     """
     done = folder / "verdicts.json"
-    if not done.exists():
+    if done.exists():
+        when = datetime.fromtimestamp(done.stat().st_mtime, UTC)
+        print(f"{case} were tried by a run that was broken off, until {when:%Y-%m-%d %H:%M} UTC")
+    else:
         folder.mkdir(exist_ok=True)
         done.write_text(json.dumps(asyncio.run(_against_both([case], folder))), encoding="utf-8")
     found: dict[str, Any] = json.loads(done.read_text(encoding="utf-8"))
