@@ -158,7 +158,8 @@ class Scripted:
                         else:
                             sock.sendall(part)
                 if self._context is not None:
-                    with contextlib.suppress(OSError):
+                    # ValueError: it was shut down meanwhile, as the test has ended
+                    with contextlib.suppress(OSError, ValueError):
                         sock.unwrap()  # type: ignore[attr-defined]  # it is of TLS
         except OSError:
             pass  # whoever asked has had enough
