@@ -2,7 +2,7 @@
 
     python scripts/autobahn.py [CASES]
 
-CASES: such as `1.*` or `12.1.1,13.*`; all unless given, which take an hour on two idle cores. The
+CASES: such as `1.*` or `12.1.1,13.*`; all unless given, which take half an hour on two cores. The
 suite's own reports are kept in the folder that the variable AUTOBAHN_REPORTS names, and a run that
 was broken off goes on there. The suite is for Python 2.7: one is looked for among those of pyenv,
 then by the name `python2.7`, or taken from the variable PYTHON27. It is installed once, into
