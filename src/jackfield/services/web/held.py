@@ -41,7 +41,7 @@ class HeldFile:
     head: a 200's, but for Date and Connection.
     """
 
-    __slots__ = ("_fd", "body", "coding", "head", "info", "kind", "path", "tag")
+    __slots__ = ("_fd", "body", "coding", "head", "info", "is_kept", "kind", "path", "tag")
 
     def __init__(
         self, path: bytes, opened: Opened, kind: str, coding: str, *, varies: bool
@@ -53,6 +53,7 @@ class HeldFile:
         self.coding = coding
         also = f"-{coding}" if coding else ""
         self.tag = f'"{info.st_mtime_ns:x}-{info.st_size:x}{also}"'
+        self.is_kept = False
         self.body: bytes | None = None
         size = info.st_size
         if size <= IN_MEMORY:
@@ -98,6 +99,11 @@ class HeldFile:
         """Give the descriptor."""
         return self._fd
 
+    def let_go(self) -> None:
+        """It was sent: close it, unless it is kept for others."""
+        if not self.is_kept:
+            self._close()
+
     def _close(self) -> None:
         if self._fd >= 0:
             os.close(self._fd)
@@ -140,6 +146,7 @@ class HeldFiles:
 
     def _keep(self, key: Any, held: HeldFile) -> None:
         self._drop(key)
+        held.is_kept = True  # for good: somebody may be at it still when it is dropped
         self._held[key] = held
         self._count(held, 1)
         while len(self._held) > MOST or self._bytes > MOST_BYTES or self._open > MOST_OPEN:

@@ -169,7 +169,7 @@ class Visit:
         elif opened.is_folder:
             await self._folder(exchange, names, opened)
         else:
-            await self._send(exchange, self._file(request, names, opened))
+            await self._send_and_let_go(exchange, self._file(request, names, opened))
 
     async def _folder(self, exchange: Exchange, names: list[bytes], opened: Opened) -> None:
         """Send a folder's index.html, or else what is in it."""
@@ -177,7 +177,8 @@ class Visit:
         try:
             index = site.tree.open([*names, INDEX])
             if index is not None and not index.is_folder:
-                await self._send(exchange, self._file(exchange.request, [*names, INDEX], index))
+                held = self._file(exchange.request, [*names, INDEX], index)
+                await self._send_and_let_go(exchange, held)
                 return
             if index is not None:
                 os.close(index.fd)
@@ -210,6 +211,12 @@ class Visit:
                 return held
         return site.held.hold(request.target, path, opened)
 
+    async def _send_and_let_go(self, exchange: Exchange, held: HeldFile) -> None:
+        try:
+            await self._send(exchange, held)
+        finally:
+            held.let_go()
+
     async def _send(self, exchange: Exchange, held: HeldFile) -> None:
         """Send a file, a part of it, or that it has not changed."""
         fields = exchange.request.fields
@@ -232,12 +239,7 @@ class Visit:
         if part is not None:
             (start, end), status = part, 206
             head["Content-Range"] = f"bytes {start}-{end - 1}/{held.size}"
-        await exchange.begin(status, head, end - start)
-        if held.body is not None:
-            await exchange.write(held.body[start:end])
-        else:
-            await exchange.send_file(held.file, start, end - start)
-        await exchange.end()
+        await _send_part(exchange, status, head, held, (start, end))
 
     async def _not_found(self, exchange: Exchange) -> None:
         """Say that there is no such thing: by the site's own page, if it has one."""
@@ -249,9 +251,20 @@ class Visit:
             await exchange.fail(404)
             return
         held = site.held.hold(("", 404), NOT_FOUND, opened)
-        await exchange.begin(404, {"Content-Type": held.kind}, held.size)
-        if held.body is not None:
-            await exchange.write(held.body)
-        else:
-            await exchange.send_file(held.file, 0, held.size)
-        await exchange.end()
+        try:
+            await _send_part(exchange, 404, {"Content-Type": held.kind}, held, (0, held.size))
+        finally:
+            held.let_go()
+
+
+async def _send_part(
+    exchange: Exchange, status: int, head: dict[str, str], held: HeldFile, part: tuple[int, int]
+) -> None:
+    """Answer by a part of a file: from its first byte to before the one past its last."""
+    start, end = part
+    await exchange.begin(status, head, end - start)
+    if held.body is not None:
+        await exchange.write(held.body[start:end])
+    else:
+        await exchange.send_file(held.file, start, end - start)
+    await exchange.end()
