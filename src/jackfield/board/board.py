@@ -27,17 +27,24 @@ from jackfield.board.codes import code_of
 from jackfield.board.config import CHAT, PAGE, Config, ServiceConfig, Where
 from jackfield.board.database import Database
 from jackfield.board.messages import StoredHistory
+from jackfield.board.nearby import Announcement
 from jackfield.board.paths import Paths
 from jackfield.board.people import BoardPeople
 from jackfield.board.units import Follow, Unit
 from jackfield.board.web import Page
 from jackfield.endpoints import Endpoint, Transport
-from jackfield.errors import AddressInUse, ConfigurationError, JackfieldError, KeepingFailed
+from jackfield.errors import (
+    AddressInUse,
+    ConfigurationError,
+    JackfieldError,
+    KeepingFailed,
+    Unreachable,
+)
 from jackfield.events import Events, Reloaded, Warned
 from jackfield.framing.json_lines import JSONLines
 from jackfield.framing.lines import lines
 from jackfield.limits import Limits
-from jackfield.net.binding import web_address
+from jackfield.net.binding import reachable_host, web_address
 from jackfield.net.connection import Connection
 from jackfield.net.holders import is_users_own
 from jackfield.server import Server
@@ -84,6 +91,7 @@ class Board:
         self._database: Database | None = None
         self._history: StoredHistory | None = None
         self._looking: asyncio.Task[None] | None = None
+        self._announcement: Announcement | None = None
         self._changing = asyncio.Lock()
 
     async def start(self) -> None:
@@ -105,6 +113,20 @@ class Board:
             await self.stop(0)
             raise
         self._looking = asyncio.get_running_loop().create_task(self._look())
+        await self._announce()
+
+    async def _announce(self) -> None:
+        """Tell the network of the page, where others can reach it."""
+        unit = self.units.get(PAGE)
+        if unit is None or unit.server is None or unit.server.endpoints[0].is_loopback:
+            return
+        announcement = Announcement(self.config.name, unit.server.endpoints[0])
+        try:
+            await announcement.start()
+        except Unreachable as error:
+            self.warn(str(error))
+        else:
+            self._announcement = announcement
 
     async def _start_control(self) -> None:
         endpoint = Endpoint(Transport.UNIX, path=str(self.paths.control))
@@ -183,6 +205,9 @@ class Board:
 
     async def stop(self, drain: float | None = None) -> None:
         """Stop the services, close the store, and answer no more commands."""
+        announcement, self._announcement = self._announcement, None
+        if announcement is not None:
+            await announcement.stop()
         looking, self._looking = self._looking, None
         if looking is not None:
             looking.cancel()
@@ -341,7 +366,8 @@ class Board:
         unit = self.units.get(PAGE)
         if unit is None or unit.server is None:
             return ""
-        return web_address(unit.server.endpoints[0])
+        endpoint = unit.server.endpoints[0]
+        return web_address(endpoint, reachable_host(endpoint))
 
     def link(self, secret: str) -> str:
         """Give the link by which a secret lets somebody in. Raises ConfigurationError."""

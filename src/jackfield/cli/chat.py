@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import getpass
 import os
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import unquote, urlsplit
 
 import click
@@ -22,9 +23,18 @@ from jackfield.cli.terminal import is_at_terminal
 from jackfield.cli.values import duration
 from jackfield.client import TIMEOUT
 from jackfield.endpoints import Endpoint, Transport, parse
-from jackfield.errors import BadMessage, ConfigurationError, JackfieldError, LocalError
+from jackfield.errors import (
+    BadMessage,
+    ConfigurationError,
+    JackfieldError,
+    LocalError,
+    Unreachable,
+)
 from jackfield.services.chat.client import ChatClient, Dial, dialer
 from jackfield.services.chat.words import NotSaid, key_of, name_of
+
+if TYPE_CHECKING:
+    from jackfield.board.nearby import Heard
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +163,29 @@ def local_board() -> Endpoint:
     return Endpoint(Transport.UNIX, path=str(Paths.of(None).chat))
 
 
+LISTENING = 1.5
+"""Seconds for which boards on the network are listened for."""
+
+
 def boards() -> list[Endpoint]:
-    """Give the boards that can be reached without being named: the local one, where it runs."""
+    """Give the boards that can be reached without being named.
+
+    The one of this machine where it runs, else those that are heard on the network.
+    """
     own = local_board()
-    return [own] if os.path.exists(own.path) else []  # noqa: PTH110  that raises for some errors
+    if os.path.exists(own.path):  # noqa: PTH110  Path.exists() raises for some errors
+        return [own]
+    click.echo("-- listening for boards on this network", err=True)
+    try:
+        return [one.endpoint for one in asyncio.run(_hear())]
+    except Unreachable:  # there is no network, or none that takes multicast
+        return []
+
+
+async def _hear() -> list[Heard]:
+    from jackfield.board.nearby import hear
+
+    return await hear(LISTENING)
 
 
 def place(endpoint: str | None) -> tuple[Endpoint, str | None]:
@@ -169,8 +198,9 @@ def place(endpoint: str | None) -> tuple[Endpoint, str | None]:
         found = boards()
         if not found:
             raise LocalError(
-                "no board runs on this machine: start one with `jackfield up`, or say where one "
-                "is, for example `jackfield chat ws://127.0.0.1:7778/`"
+                "no board runs on this machine, and none is heard on its network: start one with "
+                "`jackfield up`, or say where one is, for example "
+                "`jackfield chat ws://127.0.0.1:7778/`"
             )
         return _chosen(found), None
     if endpoint.lower().startswith(("http://", "https://")):

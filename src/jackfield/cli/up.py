@@ -112,6 +112,7 @@ async def _welcome(board: Board) -> str:
         lines.append(f"  In a browser   not now: {error}")
     lines.append(f"  In a terminal  {command} chat")
     lines += _by_lines(board, command)
+    lines += _for_others(board)
     lines += ["", f"{command} status shows how it is, {command} invite lets others in."]
     for unit in board.units.values():
         if unit.state == "failed":
@@ -128,6 +129,28 @@ def _by_lines(board: Board, command: str) -> list[str]:
         return [f"  By lines       {command} connect {at}"]
     host = "127.0.0.1" if at.is_any else at.host
     return [f"  By lines       nc {host} {at.port}"]
+
+
+def _for_others(board: Board) -> list[str]:
+    """Say how others on the network come in, where they can."""
+    from jackfield.board.codes import code_of
+    from jackfield.tls import authority
+
+    unit = board.units.get("page")
+    if unit is None or unit.server is None or unit.server.endpoints[0].is_loopback:
+        return []
+    endpoint, address = unit.server.endpoints[0], board.address()
+    lines = ["", f"  Others         {address}", "", code_of(address).rstrip("\n")]
+    if endpoint.transport.uses_tls and endpoint.options.cert:
+        fingerprint = authority.read(endpoint.options.cert).fingerprint
+        lines += [
+            "",
+            "  Their browsers warn of a certificate they do not know; its SHA-256 is",
+            f"  {fingerprint}",
+        ]
+    elif not endpoint.transport.uses_tls:
+        lines += ["", "  Nothing is encrypted: anybody on the network can read what is said."]
+    return lines
 
 
 def _leave_in_background(arguments: list[str]) -> None:

@@ -470,6 +470,14 @@ def web_address(endpoint: Endpoint, host: str = "") -> str:
     return f"{scheme}://{name}{'' if endpoint.port == usual else f':{endpoint.port}'}/"
 
 
+def reachable_host(endpoint: Endpoint) -> str:
+    """Give an address by which others reach an endpoint: its own, or the likeliest of all."""
+    if not endpoint.is_any:
+        return endpoint.host
+    hosts = _hosts(six=endpoint.host == "::")
+    return hosts[0] if hosts else "127.0.0.1"
+
+
 def _hosts(*, six: bool) -> list[str]:
     """List this machine's addresses that others may use, the likeliest to work first."""
     found = [
