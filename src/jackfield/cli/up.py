@@ -121,14 +121,17 @@ async def _welcome(board: Board) -> str:
 
 
 def _by_lines(board: Board, command: str) -> list[str]:
+    from jackfield.net.binding import reachable_host
+
     unit = board.units.get("chat")
     if unit is None or unit.server is None:
         return []
     at = replace(unit.server.endpoints[0], options=DEFAULT_OPTIONS)
+    if at.is_any:
+        at = replace(at, host=reachable_host(at))
     if at.transport.uses_tls or not shutil.which("nc"):
         return [f"  By lines       {command} connect {at}"]
-    host = "127.0.0.1" if at.is_any else at.host
-    return [f"  By lines       nc {host} {at.port}"]
+    return [f"  By lines       nc {at.host} {at.port}"]
 
 
 def _for_others(board: Board) -> list[str]:
