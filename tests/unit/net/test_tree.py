@@ -301,7 +301,11 @@ def test_no_descriptor_is_left_open(tree: Tree, folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "complaint"),
-    [("none", r"none: .*ENOENT.*; name a folder"), ("a", "ENOTDIR"), ("\0", "null (byte|character)")],
+    [
+        ("none", r"none: .*ENOENT.*; name a folder"),
+        ("a", "ENOTDIR"),
+        ("\0", "null (byte|character)"),
+    ],
 )
 def test_what_is_no_folder_is_refused_by_name(folder: Path, name: str, complaint: str) -> None:
     with pytest.raises(ConfigurationError, match=complaint):
