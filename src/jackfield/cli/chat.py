@@ -175,7 +175,8 @@ def boards() -> list[Endpoint]:
     own = local_board()
     if os.path.exists(own.path):  # noqa: PTH110  Path.exists() raises for some errors
         return [own]
-    click.echo("-- listening for boards on this network", err=True)
+    if is_at_terminal():
+        click.echo("-- listening for boards on this network", err=True)
     try:
         return [one.endpoint for one in asyncio.run(_hear())]
     except Unreachable:  # there is no network, or none that takes multicast
