@@ -134,7 +134,10 @@ class Board:
         try:
             await server.start()
         except AddressInUse as error:
-            msg = f"a board with this data runs already; jackfield status shows it ({error})"
+            msg = (
+                f"{self.paths.data}: a board with this data runs already; jackfield status shows "
+                "it, jackfield down stops it, and --data names another folder"
+            )
             raise ConfigurationError(msg) from error
         self._control = server
 

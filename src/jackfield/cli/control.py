@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from jackfield.cli.values import duration
+from jackfield.errors import ConfigurationError
 from jackfield.logs import printable, wants_colour
 
 _COLOURS = {"running": "green", "stopped": "yellow", "failed": "red", "ok": "green"}
@@ -107,10 +108,18 @@ def restore(*, file: str, data: str | None) -> None:
     What was there stays beside it, under other names, which are told.
     """
     from jackfield.board.backups import restore as put_back
+    from jackfield.board.control import NoBoard
     from jackfield.board.paths import Paths
 
     paths = Paths.of(data)
     paths.make()
+    if os.path.exists(paths.control):  # noqa: PTH110  Path.exists() raises for some errors
+        try:
+            _ask(data, {"do": "status"})
+        except NoBoard:  # it has ended without tidying up
+            pass
+        else:
+            raise ConfigurationError("the board runs; stop it first, by jackfield down")
     away = put_back(os.path.abspath(file), str(paths.store))  # noqa: PTH100  as typed
     click.echo(f"The board has what {printable(file)} holds.")
     for name in away:

@@ -189,7 +189,8 @@ def serve(
     if cert or key or ca:
         where = _with_files(where, cert, key, ca)
     events = Events()
-    peers = verbose or service != "web"  # of browsers it is what they ask for that matters
+    is_http = (chosen or found.framing).name == "http"
+    peers = verbose or not is_http  # of browsers it is what they ask for that matters
     log = Log(sys.stdout, messages=show, dump=dump, as_json=as_json, verbose=verbose, peers=peers)
     log.follow(events)
     how: dict[str, Any] = {"model": model, "limits": limits, "framing": chosen, "events": events}
@@ -208,7 +209,7 @@ def serve(
     if recorder is not None:
         recorder.follow(events)
     try:
-        named = "http" if service == "web" else framing or ""
+        named = "http" if is_http else framing or ""
         run(server, *others, connect_framing=named, renew=renew)
     except JackfieldError:  # it has not started
         if recorder is not None:

@@ -18,7 +18,7 @@ def duration(ctx: click.Context, param: click.Parameter, value: str | None) -> f
         return None
     found = _DURATION.fullmatch(value.strip())
     if found is None:
-        raise click.BadParameter(f"{value!r} is no time; write 1s, 250ms or 2m", ctx, param)
+        raise click.BadParameter(f"{value!r} is no time; write 1s, 250ms, 2m or 7d", ctx, param)
     number, unit = found.groups()
     return float(number) * _UNITS[unit or "s"]
 

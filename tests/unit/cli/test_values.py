@@ -23,7 +23,7 @@ def test_none_given() -> None:
 
 @pytest.mark.parametrize("text", ["", "s", "1x", "-1s", "1e9", "inf", "nan", "1.s", "9" * 10, "١s"])
 def test_what_is_no_time(text: str) -> None:
-    with pytest.raises(click.BadParameter, match="is no time; write 1s, 250ms or 2m"):
+    with pytest.raises(click.BadParameter, match="is no time; write 1s, 250ms, 2m or 7d"):
         duration(CONTEXT, OPTION, text)
 
 
