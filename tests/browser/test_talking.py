@@ -185,6 +185,36 @@ def test_looking_back_keeps_the_place_and_ends_at_the_first_message(
         expect(mei.page.locator(".message").last).to_be_in_viewport()
 
 
+def test_the_newest_is_shown_though_a_smooth_scroll_to_the_first_goes_on(
+    board: Board, browser: Browser
+) -> None:
+    board.keep("Ann", *(f"message {number}\n\nand more" for number in range(1, 51)))
+    with visiting(board, browser) as mei:
+        mei.come("Mei")
+        expect(mei.page.locator(".message[data-number='50']")).to_be_in_viewport()
+        log = mei.page.locator("#log")
+        log.evaluate("log => { log.scrollTop = 1200 }")
+        expect(mei.page.locator("#newest")).to_be_visible()
+        log.focus()
+        mei.page.keyboard.press("Home")
+        still = log.evaluate(
+            """async log => {
+                const frame = () => new Promise(requestAnimationFrame);
+                while (log.scrollTop === 1200) await frame();
+                document.querySelector("#newest").click();
+                let last = -1;
+                for (let same = 0; same < 30; same += 1) {
+                    if (log.scrollTop !== last) same = 0;
+                    last = log.scrollTop;
+                    await frame();
+                }
+                return log.scrollHeight - log.clientHeight - last;
+            }"""
+        )
+        assert still <= 1
+        expect(mei.page.locator("#newest")).to_be_hidden()
+
+
 def test_what_was_said_is_found_newest_first_in_chinese_too(board: Board, browser: Browser) -> None:
     board.keep("李伟", "今天天气很好", "服务器在三号机柜", "明天天气也不错")
     board.keep("Ann", *(f"filler {number}" for number in range(200)))

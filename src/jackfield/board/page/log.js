@@ -13,6 +13,8 @@ import { locale, t, why } from "./words.js";
 const TOGETHER = 5 * 60;
 const NEAR = 60;
 const AHEAD = 400;
+/** How long a scroll that was under way may go on, in milliseconds. */
+const SCROLLING = 500;
 
 const clock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" });
 const whole = new Intl.DateTimeFormat(locale, { dateStyle: "full", timeStyle: "short" });
@@ -48,8 +50,12 @@ export class Log {
     this.room = null;
     this.sticks = true;
     this.height = 0;
+    this.heldUntil = 0;
     this.elements = new Map();
     this.place.addEventListener("scroll", () => this.scrolled(), { passive: true });
+    for (const kind of ["wheel", "touchstart", "keydown"]) {
+      this.place.addEventListener(kind, () => (this.heldUntil = 0), { passive: true });
+    }
     this.button.addEventListener("click", () => this.toNewest());
     new ResizeObserver(() => this.resized()).observe(this.place);
   }
@@ -71,9 +77,12 @@ export class Log {
   /** Go to the newest message. */
   async toNewest() {
     this.sticks = true;
+    this.heldUntil = performance.now() + SCROLLING;
     await this.rooms.toNewest(this.room);
+    if (this.room) this.room.isLookedBack = false;
     this.render();
     this.toEnd();
+    this.atBottom();
   }
 
   /** Show one message, wherever it is. @param {number} number */
@@ -103,6 +112,11 @@ export class Log {
     const { scrollTop, scrollHeight, clientHeight } = this.place;
     if (clientHeight !== this.height) {
       this.resized(); // nobody has scrolled
+      return;
+    }
+    if (this.sticks && performance.now() < this.heldUntil) {
+      // a smooth scroll, as after Home, goes on by what is left of it from where it is moved to
+      if (scrollHeight - scrollTop - clientHeight > 1) this.toEnd();
       return;
     }
     const below = scrollHeight - scrollTop - clientHeight;
