@@ -59,6 +59,7 @@ THIRD_PARTY = {
     "fetching": {"brotli", "zstandard"},
     "testing": {"pytest"},
     "services": {"prompt_toolkit"},
+    "tools": {"dns", "idna"},
     "board": {"apsw", "segno", "zeroconf"},
     "cli": {"click"},
     "__main__": {"click"},
