@@ -6,6 +6,7 @@ would catch. The second level tells who is to blame::
     JackfieldError
     ├── LocalError                        you did this
     │   ├── EndpointError                 ValueError: a URL that cannot be an endpoint
+    │   ├── NotationError                 ValueError: an address or a port written wrongly
     │   ├── ConfigurationError            ValueError: options that do not fit together
     │   ├── LocalProtocolError            ValueError: a message that cannot be sent as it is
     │   ├── ConcurrencyError              RuntimeError: two receive() at once, and the like
@@ -55,6 +56,23 @@ class LocalError(JackfieldError):
 
 class EndpointError(LocalError, ValueError):
     """A URL that cannot be an endpoint. The text names the part and shows a right one."""
+
+
+class NotationError(LocalError, ValueError):
+    """An address, a network, a port or the like that is written wrongly. The text names the part.
+
+    value: all of it, as it was given.
+    start, end: where in it the part that is wrong begins and ends, in characters.
+    """
+
+    def __init__(self, text: str, value: str = "", start: int = 0, end: int = 0) -> None:
+        super().__init__(text)
+        self.value = value
+        self.start = start
+        self.end = end
+
+    def __reduce__(self) -> tuple[type[NotationError], tuple[str, str, int, int]]:
+        return type(self), (str(self), self.value, self.start, self.end)
 
 
 class ConfigurationError(LocalError, ValueError):

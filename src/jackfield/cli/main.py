@@ -3,20 +3,22 @@
 The rules this file owns:
 
 1. A command is loaded when it runs, so that the others cost nothing.
-2. An error is one line on standard error that says what to do, never a traceback. Exit status:
-   0 done, 1 failed, 2 asked for in a way that cannot be, 130 ended by Ctrl-C.
+2. An error is one line on standard error that says what to do, never a traceback. Where it is
+   about a part of a value, a terminal gets two more: the value, and a mark under that part.
+   Exit status: 0 done, 1 failed, 2 asked for in a way that cannot be, 130 ended by Ctrl-C.
 """
 
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Sequence
 from importlib import import_module
 
 import click
 
-from jackfield.errors import ConfigurationError, EndpointError, JackfieldError
-from jackfield.logs import printable
+from jackfield.errors import ConfigurationError, EndpointError, JackfieldError, NotationError
+from jackfield.logs import printable, wants_colour
 from jackfield.version import __version__
 
 COMMANDS = {
@@ -47,6 +49,10 @@ _CONTROL = frozenset(
         *("invite", "tokens", "revoke", "backup", "restore"),
     }
 )
+
+
+_MOST_POINTED = 70
+"""Columns up to which a value stands on one line of a terminal, with the mark under it."""
 
 
 class Commands(click.Group):
@@ -104,6 +110,10 @@ def run(arguments: Sequence[str]) -> int:
         return _fail(f"jackfield: {error.format_message()}", 1)
     except click.Abort:
         return 130
+    except NotationError as error:
+        status = _fail(f"jackfield: {error}", 2)
+        _point(error)
+        return status
     except JackfieldError as error:
         usage = isinstance(error, (ConfigurationError, EndpointError))
         return _fail(f"jackfield: {error}", 2 if usage else 1)
@@ -113,3 +123,14 @@ def run(arguments: Sequence[str]) -> int:
 def _fail(text: str, status: int) -> int:
     click.echo(printable(text), err=True)
     return status
+
+
+def _point(error: NotationError) -> None:
+    """Show on a terminal which part of a value is wrong."""
+    from jackfield.cli.visible import width
+
+    before, part = error.value[: error.start], error.value[error.start : error.end]
+    if sys.stderr.isatty() and width(shown := printable(error.value)) < _MOST_POINTED:
+        mark = " " * width(printable(before)) + "^" * max(1, width(printable(part)))
+        lines = f"  {shown}\n  {click.style(mark, fg='red')}"
+        click.echo(lines, err=True, color=wants_colour(sys.stderr))
