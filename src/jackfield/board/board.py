@@ -28,6 +28,7 @@ from jackfield.board.config import CHAT, PAGE, Config, ServiceConfig, Where
 from jackfield.board.database import Database
 from jackfield.board.messages import StoredHistory
 from jackfield.board.nearby import Announcement
+from jackfield.board.owning import Owning
 from jackfield.board.paths import Paths
 from jackfield.board.people import BoardPeople
 from jackfield.board.units import Follow, Unit
@@ -40,7 +41,7 @@ from jackfield.errors import (
     KeepingFailed,
     Unreachable,
 )
-from jackfield.events import Events, Reloaded, Warned
+from jackfield.events import Draining, Events, Reloaded, Warned
 from jackfield.framing.json_lines import JSONLines
 from jackfield.framing.lines import lines
 from jackfield.limits import Limits
@@ -93,6 +94,7 @@ class Board:
         self._looking: asyncio.Task[None] | None = None
         self._announcement: Announcement | None = None
         self._changing = asyncio.Lock()
+        self._is_stopping = False
 
     async def start(self) -> None:
         """Open what it keeps, and start its services.
@@ -105,7 +107,7 @@ class Board:
         try:
             await self._open()
             for config in self.config.services:
-                unit = self.units[config.name] = Unit(config, self._make, self._follow)
+                unit = self.units[config.name] = Unit(config, self._make, self._watch)
                 self._make(config)
                 with suppress(JackfieldError):  # it is shown as failed
                     await self._start(unit)
@@ -150,7 +152,8 @@ class Board:
         await self.people.open()
         with suppress(KeepingFailed):  # `status` shows why; it is tried again for whoever comes
             await self.chat.open()
-        self.page = Page(self.chat, self.people, name=self.config.name)
+        owner = Owning(self.people.accounts, self._do, self.events)
+        self.page = Page(self.chat, self.people, name=self.config.name, owner=owner)
         framing = JSONLines(wire.MOST_MESSAGE)
         service = Service("local", self._by_owner, framing, LIMITS, joins_rooms=True, silent=True)
         self._local = Server(service, Endpoint(Transport.UNIX, path=str(self.paths.chat)))
@@ -182,8 +185,19 @@ class Board:
             return self.page.service()
         return find(config.service, **dict(config.options))
 
+    def _watch(self, events: Events, name: str) -> None:
+        """See a service start that has these events."""
+        self._follow(events, name)
+        if name == PAGE:
+            events.subscribe(Draining, self.page.leave)
+
     async def _start(self, unit: Unit) -> None:
-        """Start a service: where nobody has said which port it is to have, on one that is free."""
+        """Start a service: where nobody has said which port it is to have, on one that is free.
+
+        Raises ConfigurationError once the board stops: what is asked for then comes too late.
+        """
+        if self._is_stopping:
+            raise ConfigurationError("the board stops")
         tries = OTHER_PORTS if self._path is None else 0
         wanted = unit.config
         for step in range(tries + 1):
@@ -208,6 +222,7 @@ class Board:
 
     async def stop(self, drain: float | None = None) -> None:
         """Stop the services, close the store, and answer no more commands."""
+        self._is_stopping = True
         announcement, self._announcement = self._announcement, None
         if announcement is not None:
             await announcement.stop()
@@ -258,7 +273,7 @@ class Board:
                 continue
             if unit is not None:
                 await unit.stop()
-            unit = self.units[config.name] = Unit(config, self._make, self._follow)
+            unit = self.units[config.name] = Unit(config, self._make, self._watch)
             with suppress(JackfieldError):  # it is shown as failed
                 await self._start(unit)
         self.events.emit(Reloaded())

@@ -1,4 +1,4 @@
-"""The board's page over HTTP: its files, signing in and out, and the way into the chat.
+"""The board's page over HTTP: its files, signing in and out, the chat, and the owner's commands.
 
 The rules this file owns:
 
@@ -11,10 +11,12 @@ The rules this file owns:
    before people do leaves it whole.
 4. The page has all its files under an address that changes with them, so that a browser keeps
    them for ever and never mixes old with new.
+5. Nothing of how the board is, and of who may come in, is told to anybody but its owner.
 """
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import hashlib
 import json
@@ -24,7 +26,8 @@ from importlib import resources
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from jackfield.errors import KeepingFailed
+from jackfield.errors import JackfieldError, KeepingFailed
+from jackfield.events import Draining
 from jackfield.framing.http import HTTP, HTTPError
 from jackfield.framing.json_lines import JSONLines
 from jackfield.http.exchange import Exchange
@@ -97,6 +100,21 @@ class People(Protocol):
         """End a session, if there is one."""
 
 
+class Owner(Protocol):
+    """What the page needs somebody to do for the board's owner."""
+
+    async def is_owner(self, secret: str) -> bool:
+        """Whether a session is the owner's, now. Raises KeepingFailed."""
+
+    async def answer(
+        self, asked: dict[str, Any], secret: str, leaving: asyncio.Future[None]
+    ) -> dict[str, Any]:
+        """Do what the owner asks; give the answer. Raises JackfieldError, with a line for them.
+
+        secret: of the session that asks. leaving: is done when the page is about to stop.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class _File:
     """A file of the page, as it is sent."""
@@ -110,6 +128,7 @@ class Page:
     """The page of a board.
 
     chat: what it is a window on. people: who may come in. name: of the board.
+    owner: does what the board's owner asks for; None for a page that nobody owns.
     origins: where it is reached from elsewhere, such as `https://board.example.org` at a proxy;
     on loopback it answers to these names beside localhost and addresses.
     prefix: of all paths, such as `/board`, where a proxy leaves it in.
@@ -123,14 +142,17 @@ class Page:
         name: str = "Jackfield",
         origins: Iterable[str] = (),
         prefix: str = "",
+        owner: Owner | None = None,
     ) -> None:
         self._chat = chat
         self._people = people
+        self._owner = owner
         self._name = name
         self._origins = tuple(origin.lower().rstrip("/") for origin in origins)
         self._files, self._version = _files()
         self._index = self._files.pop("index.html").plain.decode()
         self._open: dict[str, set[Connection[Any]]] = {}  # into the chat, by session
+        self._asking: set[asyncio.Future[None]] = set()  # for each of the owner's requests
         names = [urlsplit(origin).hostname or "" for origin in self._origins]
         self.routes = Routes(Hosts(names))
         add: list[tuple[str, str, Handler]] = [
@@ -140,6 +162,7 @@ class Page:
             ("GET", "/me", self._me),
             ("POST", "/sign-in", self._sign_in),
             ("POST", "/sign-out", self._sign_out),
+            ("POST", "/board", self._own),
             ("GET", "/chat", self._talk),
         ]
         for method, path, handler in add:
@@ -148,6 +171,12 @@ class Page:
     def service(self) -> Service[Any]:
         """Make the service that serves it. For asyncio's model, on the chat's loop."""
         return Service("page", self.routes, HTTP("server"), LIMITS, joins_rooms=True)
+
+    def leave(self, _event: Draining | None = None) -> None:
+        """Know that the service is about to stop: nobody can wait any longer for what does so."""
+        for leaving in self._asking:
+            if not leaving.done():
+                leaving.set_result(None)
 
     # The page itself
 
@@ -177,14 +206,18 @@ class Page:
 
     async def _me(self, exchange: Exchange) -> None:
         person = await self._person(exchange)
-        await self._tell(exchange, 200, self._about(person))
+        await self._tell(exchange, 200, await self._about(person, _secret_of(exchange)))
 
-    def _about(self, person: Person | None) -> dict[str, Any]:
+    async def _about(self, person: Person | None, secret: str) -> dict[str, Any]:
         return {
             "name": None if person is None else person.name,
+            "owner": person is not None and await self._is_owner(secret),
             "open": self._people.is_open,
             "board": self._name,
         }
+
+    async def _is_owner(self, secret: str) -> bool:
+        return self._owner is not None and await self._owner.is_owner(secret)
 
     async def _sign_in(self, exchange: Exchange) -> None:
         asked = await self._asked(exchange)
@@ -206,14 +239,16 @@ class Page:
         if before != secret:
             await self._end_session(before)  # of whoever was here
         cookie = f"{_cookie_of(exchange)}={secret}; Max-Age={KEPT}{_attributes(exchange)}"
-        await self._tell(exchange, 200, self._about(person), {"Set-Cookie": cookie})
+        about = await self._about(person, secret)
+        await self._tell(exchange, 200, about, {"Set-Cookie": cookie})
 
     async def _sign_out(self, exchange: Exchange) -> None:
         if await self._asked(exchange) is None:
             return
         await self._end_session(_secret_of(exchange))
         cookie = f"{_cookie_of(exchange)}=; Max-Age=0{_attributes(exchange)}"
-        await self._tell(exchange, 200, self._about(None), {"Set-Cookie": cookie})
+        about = await self._about(None, "")
+        await self._tell(exchange, 200, about, {"Set-Cookie": cookie})
 
     async def _end_session(self, secret: str) -> None:
         if secret:
@@ -262,6 +297,35 @@ class Page:
         exchange: Exchange, status: int, what: dict[str, Any], more: dict[str, str] | None = None
     ) -> None:
         await exchange.respond(status, json.dumps(what), JSON, _NOT_KEPT | (more or {}))
+
+    # The board's owner
+
+    async def _own(self, exchange: Exchange) -> None:
+        """Do what the owner asks. All of it is a POST, so that no other site can ask for any."""
+        asked = await self._asked(exchange)
+        if asked is None:
+            return
+        secret = _secret_of(exchange)
+        try:
+            if self._owner is None or not await self._owner.is_owner(secret):
+                is_known = await self._person(exchange) is not None
+                why = "only the owner of this board may do that" if is_known else "sign in first"
+                await self._tell(exchange, 403 if is_known else 401, {"why": why})
+                return
+            leaving = asyncio.get_running_loop().create_future()
+            if exchange.conn.draining:
+                leaving.set_result(None)
+            self._asking.add(leaving)
+            try:
+                answer = await self._owner.answer(asked, secret, leaving)
+            finally:
+                self._asking.discard(leaving)
+        except KeepingFailed as error:
+            await self._tell(exchange, 503, {"why": str(error)})
+        except JackfieldError as error:
+            await self._tell(exchange, 409, {"why": str(error)})
+        else:
+            await self._tell(exchange, 200, answer)
 
     # The chat
 

@@ -184,7 +184,12 @@ def test_a_link_shows_the_page_and_is_not_used_up_by_being_looked_at(lab: Board)
 
 def test_a_session_is_a_cookie_that_no_script_and_no_other_site_has(lab: Board) -> None:
     reply = lab.post("/sign-in", {"name": "Mei"})
-    assert json.loads(reply.body) == {"name": "Mei", "open": True, "board": "The lab"}
+    assert json.loads(reply.body) == {
+        "name": "Mei",
+        "owner": False,
+        "open": True,
+        "board": "The lab",
+    }
     cookie, *attributes = reply.fields["set-cookie"].split("; ")
     assert re.fullmatch(rf"jackfield-{lab.port}=[\w-]{{20,}}", cookie)
     assert set(attributes) == {f"Max-Age={web.KEPT}", "HttpOnly", "SameSite=Strict"}
