@@ -15,7 +15,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import apsw
@@ -343,17 +343,3 @@ def _message(row: list[Any]) -> Message:
 
 def _messages(found: str) -> list[Message]:
     return [_message(row) for row in json.loads(found)]
-
-
-async def export(history: StoredHistory, room: str) -> AsyncIterator[str]:
-    """Give all messages of a room as text, a line each with its time in UTC; page by page.
-
-    The lines of a message after its first are indented.
-    """
-    after = 0
-    while messages := await history.page(room, after=after, most=MOST_AT_ONCE):
-        for message in messages:
-            at = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(message.at))
-            text = message.text.replace("\n", "\n    ")
-            yield f"{at} {message.author}: {text}\n"
-        after = messages[-1].number

@@ -40,6 +40,7 @@ COMMANDS = {
     "revoke": "Make a token useless.",
     "backup": "Copy what a board keeps, while it runs.",
     "restore": "Go back to a backup.",
+    "export": "What was said in a room, as text.",
 }
 """Each is a function of its own name, in the module of its name beside this one or in `control`."""
 

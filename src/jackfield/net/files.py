@@ -8,12 +8,12 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
-from jackfield.errors import ConfigurationError
+from jackfield.errors import ConfigurationError, JackfieldError
 from jackfield.net.oserrors import code
 
 try:
@@ -246,6 +246,21 @@ def made_whole(path: str) -> Iterator[str]:
         for name in (new, f"{new}-journal", f"{new}-wal", f"{new}-shm"):  # as SQLite calls its own
             with contextlib.suppress(OSError):
                 os.unlink(name)  # noqa: PTH108  names that were just made
+
+
+def write_new(path: str, parts: Iterable[bytes]) -> None:
+    """Make a new file of these parts, for its owner alone: all of it or nothing.
+
+    Raises ConfigurationError as `made_whole()`, and whatever `parts` raise.
+    """
+    with made_whole(path) as new:
+        try:
+            with open(new, "wb") as file:  # noqa: PTH123  a name that was just made
+                file.writelines(parts)
+        except OSError as error:
+            if isinstance(error, JackfieldError):
+                raise
+            raise ConfigurationError(f"{path}: {_said(error)}") from error
 
 
 def copy(path: str, target: str) -> None:

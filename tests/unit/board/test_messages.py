@@ -13,7 +13,7 @@ import pytest
 
 from jackfield.board import messages as module
 from jackfield.board.database import Database
-from jackfield.board.messages import StoredHistory, export
+from jackfield.board.messages import StoredHistory
 from jackfield.board.sqlite import open_writer
 from jackfield.services.chat.history import MOST_AT_ONCE, NewMessage, RoomRecord
 from tests.live import in_loop
@@ -147,22 +147,6 @@ async def check_read_lost(path: Path) -> None:
 
 def test_how_far_one_has_read_may_be_lost(tmp_path: Path) -> None:
     check_read_lost(tmp_path / "board.db")
-
-
-@in_loop
-async def check_export(path: Path) -> None:
-    async with opened(path) as (database, history):
-        for at in range(MOST_AT_ONCE + 5):
-            await history.append(NewMessage("lobby", "Ann", str(at), f"line {at}\nand more"))
-        await database.write(lambda db: db.execute("UPDATE messages SET at = 1700000000000000").get)
-        lines = [line async for line in export(history, "lobby")]
-        assert len(lines) == MOST_AT_ONCE + 5
-        assert lines[-1] == f"2023-11-14 22:13:20 Ann: line {MOST_AT_ONCE + 4}\n    and more\n"
-        assert [line async for line in export(history, "none")] == []
-
-
-def test_a_room_as_text(tmp_path: Path) -> None:
-    check_export(tmp_path / "board.db")
 
 
 @in_loop
