@@ -4,7 +4,7 @@ The rules this file owns:
 
 1. Somebody is who their secret says. Where the board is open, a name that nobody holds is enough:
    who comes by one is a guest. A guest is never an operator, and has the name as long as they are
-   here and `GUEST` seconds more, so that a page can be loaded anew.
+   here and, where they have a secret, `GUEST` seconds more, so that a page can be loaded anew.
 2. Nobody finds what a guest of the same name has left: a new guest is in no room but the lobby.
 3. Who tries and fails has to wait, by where they come from.
 4. A secret that is made useless takes effect at once: who is here by it is sent away.
@@ -47,12 +47,14 @@ _FORGET = "DELETE FROM members WHERE person NOT IN (SELECT key FROM people)"
 class _Guest:
     """A guest: whoever has the secret, of which this is the hash.
 
-    seen: when they were last known to be here.
+    seen: when they were last known to be here. types: whether they come by lines, and were never
+    told the secret: the name is free as soon as they have gone.
     """
 
     name: str
     hashed: bytes
     seen: float
+    types: bool = False
 
 
 class BoardPeople(Doors):
@@ -99,6 +101,7 @@ class BoardPeople(Doors):
     def use(self, hub: Hub) -> None:
         """Know who is in the chat; before anybody comes in."""
         self._hub = hub
+        hub.on_gone = self._free
 
     async def open(self) -> None:
         """Begin: whoever is a member of a room and has no account was a guest, and is forgotten."""
@@ -108,11 +111,14 @@ class BoardPeople(Doors):
     # Coming in
 
     async def who(self, name: str, token: str, source: str) -> tuple[Person, str]:
-        if name == token:  # typed as one line
+        types = name == token  # all on one line
+        if types:
             first, _, last = token.rpartition(" ")
             is_secret = not self.is_open or await self.is_secret(last)
             name, token = (first.strip(), last) if is_secret else (token, "")
         person, secret = await self.sign_in(name, token, source)
+        if types and person.guest and not token:
+            self.types(person)
         return person, "" if secret == _secret_in(token) else secret
 
     async def is_secret(self, token: str) -> bool:
@@ -197,6 +203,16 @@ class BoardPeople(Doors):
         self._sweeping = None
         if self._guests:
             self._sweeping = asyncio.get_running_loop().call_later(SWEEP, self._sweep)
+
+    def types(self, person: Person) -> None:
+        """Note that a guest comes by lines, and cannot come back by a secret."""
+        self._guests[person.key].types = True
+
+    def _free(self, key: str) -> None:
+        """Free the name of somebody who has gone, unless they can come back by a secret."""
+        guest = self._guests.get(key)
+        if guest is not None and guest.types:
+            self._drop(key)
 
     def _drop(self, key: str) -> None:
         guest = self._guests.pop(key)
@@ -286,7 +302,9 @@ class _OwnDoors(Doors):
         owner = await people.accounts.owner()
         if owner is not None and key_of(name.strip()) == owner.person.key:
             return owner.person, ""
-        return await people.guest(name)
+        person, _ = await people.guest(name)
+        people.types(person)
+        return person, ""
 
 
 def _secret_in(token: str) -> str:

@@ -271,3 +271,23 @@ async def check_again(tmp_path: Path) -> None:
 
 def test_guests_are_forgotten_and_accounts_are_not(tmp_path: Path) -> None:
     check_again(tmp_path)
+
+
+@in_loop
+async def check_typing_guests(tmp_path: Path) -> None:
+    async with lab(tmp_path, is_open=True) as here:
+        for who in (here.people.who, here.people.own_doors.who):
+            bob, _ = await who("Bob", "Bob", "192.0.2.1")
+            session = await here.here(bob)
+            with pytest.raises(NotSaid, match="is here already"):
+                await who("Bob", "Bob", "192.0.2.1")
+            here.hub.go(session)
+        bob, secret = await here.people.who("Bob", "", "192.0.2.1")
+        assert await here.people.who(secret, secret, "192.0.2.1") == (bob, "")
+        here.hub.go(await here.here(bob))
+        with pytest.raises(NotSaid, match="is here already"):
+            await here.people.who("Bob", "Bob", "192.0.2.1")
+
+
+def test_who_comes_by_lines_and_goes_may_come_again_by_the_same_name(tmp_path: Path) -> None:
+    check_typing_guests(tmp_path)

@@ -131,12 +131,14 @@ class Hub:
     history: where messages are kept.
     on_here: called when who is in a room has changed; the owner of the hub decides when the
     sessions are told, so that a crowd that comes at once is told of once.
+    on_gone: called with the key of a person whose last session has gone.
     """
 
     def __init__(self, history: History) -> None:
         self.history = history
         self.rooms: dict[str, RoomState] = {}
         self.on_here: Callable[[RoomState], None] = tell_here
+        self.on_gone: Callable[[str], None] = _nothing
         self._sessions: dict[str, dict[Session, None]] = {}  # by the key of their person
         self._allowed: dict[str, tuple[float, float]] = {}  # messages still allowed, and when
         history.tell(self._publish)
@@ -180,6 +182,8 @@ class Hub:
             self._sessions.pop(key, None)
         for room in self.rooms.values():
             self._exit(room, session)
+        if not own:
+            self.on_gone(key)
 
     def _enter(self, room: RoomState, session: Session) -> None:
         if session in room.sessions:
@@ -409,6 +413,10 @@ class Hub:
         else:
             rooms = [room.name for room in self.rooms.values() if person.key in room.people]
         return await self.history.search(text, rooms, before=before, most=most)
+
+
+def _nothing(_key: str) -> None:
+    """Nobody wants to know who has gone."""
 
 
 def tell_here(room: RoomState) -> None:
