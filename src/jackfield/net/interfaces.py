@@ -9,31 +9,25 @@ from __future__ import annotations
 import re
 import socket
 import struct
-from collections.abc import Iterator
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address
 
-_MESSAGE = struct.Struct("=IHHII")  # nlmsghdr: length, kind, flags, sequence, port
-_ATTRIBUTE = struct.Struct("=HH")  # rtattr: length, kind
+from jackfield.net import netlink
+
 _LINK = struct.Struct("=BxHiII")  # ifinfomsg: family, type, index, flags, change
 _ADDRESS = struct.Struct("=BBBBI")  # ifaddrmsg: family, prefix length, flags, scope, index
 
-# linux/netlink.h and linux/rtnetlink.h
-_DUMP = 0x301  # NLM_F_REQUEST | NLM_F_DUMP
-_CHANGED = 0x10  # NLM_F_DUMP_INTR: the tables changed while they were told
-_ERROR, _DONE = 2, 3
+# linux/rtnetlink.h, linux/if_link.h and linux/if_addr.h
 _NEWLINK, _GETLINK, _NEWADDR, _GETADDR = 16, 18, 20, 22
-_KIND = 0x3FFF  # NLA_TYPE_MASK
-_IFLA_IFNAME = 3
+_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_OPERSTATE = 1, 3, 4, 16
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2  # the same, but on a point-to-point link
 _IFF_UP, _IFF_LOOPBACK = 0x1, 0x8
 
 _HOST = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
 
-_READ = 64 * 1024  # bytes; the kernel puts at most 32 KiB into one answer
-_MOST = 16 * 1024 * 1024  # bytes of answers: some 100,000 interfaces
+_MOST_HARDWARE = 32  # bytes, MAX_ADDR_LEN of linux/netdevice.h
 _TRIES = 3  # while the tables keep changing
-_PATIENCE = 2.0  # seconds; the kernel has its answer ready when asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +42,12 @@ class Interface:
     loopback: bool
     addresses: tuple[IPv4Interface | IPv6Interface, ...] = ()
     """With the length of the network's prefix. A link-local one has the interface as its zone."""
+    mtu: int = 0
+    """The most bytes of a packet; 0 where the system does not tell."""
+    hardware: str = ""
+    """Its address on the link, mostly a MAC; "" where it has none."""
+    state: str = ""
+    """Whether it can carry packets, in a word of RFC 2863; "" where the system does not tell."""
 
 
 def interfaces() -> list[Interface]:
@@ -69,97 +69,59 @@ def addresses() -> list[IPv4Address | IPv6Address]:
 
 
 def _by_netlink() -> list[Interface]:
-    family = getattr(socket, "AF_NETLINK", None)
-    if family is None:
-        msg = "netlink is Linux's own"
-        raise OSError(msg)
     for _ in range(_TRIES):
-        told: list[tuple[int, bytes]] = []
+        told: list[netlink.Message] = []
         settled = True
         for kind, body in ((_GETLINK, bytes(_LINK.size)), (_GETADDR, bytes(_ADDRESS.size))):
-            with socket.socket(family, socket.SOCK_RAW, 0) as sock:  # 0: NETLINK_ROUTE
-                sock.settimeout(_PATIENCE)
-                settled = _ask(sock, kind, body, told) and settled
+            with netlink.opened() as sock:
+                settled = netlink.ask_all(sock, kind, body, told) and settled
         if settled:
             break
     return _read(told)
 
 
-def _ask(sock: socket.socket, kind: int, body: bytes, told: list[tuple[int, bytes]]) -> bool:
-    """Add to `told` all messages that answer; whether they are of one moment. Raises OSError."""
-    sock.send(_MESSAGE.pack(_MESSAGE.size + len(body), kind, _DUMP, 1, 0) + body)
-    size = 0
-    settled = True
-    while size < _MOST:
-        data = sock.recv(_READ)
-        size += len(data)
-        for answer, flags, payload in _messages(data):
-            settled = settled and not flags & _CHANGED
-            if answer == _DONE:
-                return settled
-            if answer == _ERROR:
-                msg = "the system does not tell its interfaces"
-                raise OSError(msg)
-            told.append((answer, payload))
-        if not data:
-            break
-    msg = "the list of interfaces does not end"
-    raise OSError(msg)
-
-
-def _messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Cut an answer into messages: kind, flags, payload. Ends at the first that does not fit."""
-    start = 0
-    while start + _MESSAGE.size <= len(data):
-        length, kind, flags, _, _ = _MESSAGE.unpack_from(data, start)
-        if length < _MESSAGE.size or start + length > len(data):
-            return
-        yield kind, flags, data[start + _MESSAGE.size : start + length]
-        start += (length + 3) & ~3
-
-
-def _attributes(data: bytes) -> dict[int, bytes]:
-    """Cut the attributes of a message. Ends at the first that does not fit."""
-    found: dict[int, bytes] = {}
-    start = 0
-    while start + _ATTRIBUTE.size <= len(data):
-        length, kind = _ATTRIBUTE.unpack_from(data, start)
-        if length < _ATTRIBUTE.size or start + length > len(data):
-            break
-        found[kind & _KIND] = data[start + _ATTRIBUTE.size : start + length]
-        start += (length + 3) & ~3
-    return found
-
-
 def _read(told: list[tuple[int, bytes]]) -> list[Interface]:
     """Make interfaces of messages. What is malformed is left out."""
-    links: dict[int, tuple[str, int]] = {}
+    links: dict[int, Interface] = {}
     at: dict[int, list[IPv4Interface | IPv6Interface]] = {}
     for kind, payload in told:
         if kind == _NEWLINK and len(payload) >= _LINK.size:
             _, _, index, flags, _ = _LINK.unpack_from(payload)
-            found = _attributes(payload[_LINK.size :])
+            found = netlink.attributes(payload[_LINK.size :])
             name = found.get(_IFLA_IFNAME, b"").rstrip(b"\0").decode("utf-8", "replace")
-            links[index] = name if name.isprintable() else str(index), flags
+            links[index] = Interface(
+                name if name.isprintable() else str(index),
+                index,
+                up=bool(flags & _IFF_UP),
+                loopback=bool(flags & _IFF_LOOPBACK),
+                mtu=int.from_bytes(found.get(_IFLA_MTU, b"")[:4], sys.byteorder),
+                hardware=_hardware(found.get(_IFLA_ADDRESS, b"")),
+                state=_state(found.get(_IFLA_OPERSTATE, b"")),
+            )
         elif kind == _NEWADDR and len(payload) >= _ADDRESS.size:
             family, prefix, _, _, index = _ADDRESS.unpack_from(payload)
-            found = _attributes(payload[_ADDRESS.size :])
+            found = netlink.attributes(payload[_ADDRESS.size :])
             packed = found.get(_IFA_LOCAL) or found.get(_IFA_ADDRESS, b"")
-            name, _ = links.get(index, ("", 0))
+            name = links[index].name if index in links else ""
             if family == socket.AF_INET and len(packed) == 4 and prefix <= 32:
                 at.setdefault(index, []).append(IPv4Interface((packed, prefix)))
             elif family == socket.AF_INET6 and len(packed) == 16 and prefix <= 128:
                 at.setdefault(index, []).append(_ipv6(packed, prefix, name, index))
     return [
-        Interface(
-            name,
-            index,
-            up=bool(flags & _IFF_UP),
-            loopback=bool(flags & _IFF_LOOPBACK),
-            addresses=tuple(at.get(index, ())),
-        )
-        for index, (name, flags) in sorted(links.items())
+        replace(link, addresses=tuple(at.get(index, ()))) for index, link in sorted(links.items())
     ]
+
+
+_STATES = ("unknown", "not present", "down", "lower layer down", "testing", "dormant", "up")
+
+
+def _hardware(packed: bytes) -> str:
+    return packed.hex(":") if len(packed) <= _MOST_HARDWARE and any(packed) else ""
+
+
+def _state(packed: bytes) -> str:
+    number = packed[0] if packed else len(_STATES)
+    return _STATES[number] if number < len(_STATES) else ""
 
 
 def _ipv6(packed: bytes, prefix: int, name: str, index: int) -> IPv6Interface:

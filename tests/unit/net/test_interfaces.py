@@ -4,7 +4,6 @@ import json
 import socket
 import struct
 import subprocess
-from collections.abc import Callable
 from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 
 import pytest
@@ -12,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jackfield.net import interfaces as module
+from jackfield.net import netlink
 from jackfield.net.interfaces import Interface, addresses, interfaces, machine_names
 
-NEWLINK, NEWADDR, ERROR, DONE = 16, 20, 2, 3
+NEWLINK, NEWADDR = 16, 20
+MAC = "02:02:02:02:02:02"
 
 
 def attribute(kind: int, value: bytes) -> bytes:
@@ -29,10 +30,6 @@ def link(index: int, name: str, flags: int = 0x1) -> tuple[int, bytes]:
 def address(index: int, packed: bytes, prefix: int, kind: int = 1) -> tuple[int, bytes]:
     family = socket.AF_INET if len(packed) == 4 else socket.AF_INET6
     return NEWADDR, struct.pack("=BBBBI", family, prefix, 0, 0, index) + attribute(kind, packed)
-
-
-def message(kind: int, payload: bytes = b"", flags: int = 0) -> bytes:
-    return struct.pack("=IHHII", 16 + len(payload), kind, flags, 1, 0) + payload
 
 
 def test_it_tells_what_ip_tells() -> None:
@@ -52,6 +49,45 @@ def test_it_tells_what_ip_tells() -> None:
         for found in interfaces()
     }
     assert ours == theirs
+
+
+def test_it_tells_mtu_state_and_mac_as_ip_does() -> None:
+    said = subprocess.run(
+        ["ip", "-json", "link"], check=True, capture_output=True, timeout=30
+    ).stdout
+    theirs = {
+        row["ifname"]: (row["mtu"], row["operstate"].lower(), row.get("address", ""))
+        for row in json.loads(said)
+    }
+    ours = {
+        found.name: (
+            found.mtu,
+            found.state.replace(" ", ""),
+            found.hardware or ("00:00:00:00:00:00" if found.loopback else ""),
+        )
+        for found in interfaces()
+    }
+    assert ours == theirs
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "field", "wanted"),
+    [
+        (4, struct.pack("=I", 1280), "mtu", 1280),
+        (4, b"", "mtu", 0),
+        (1, b"", "hardware", ""),
+        (1, bytes(33), "hardware", ""),
+        (1, b"\1" * 33, "hardware", ""),
+        (16, b"\6", "state", "up"),
+        (16, b"\3", "state", "lower layer down"),
+        (16, b"\7", "state", ""),
+        (16, b"", "state", ""),
+    ],
+)
+def test_what_a_link_tells_of_itself(kind: int, value: bytes, field: str, wanted: object) -> None:
+    number, body = link(1, "eth0")
+    (found,) = module._read([(number, body + attribute(kind, value))])
+    assert getattr(found, field) == wanted
 
 
 def test_the_loopback_interface_is_there() -> None:
@@ -75,7 +111,8 @@ def test_addresses_are_those_of_interfaces_that_are_up_with_their_zones(
 def test_a_link_local_address_has_its_interface_as_zone() -> None:
     packed = socket.inet_pton(socket.AF_INET6, "fe80::1")
     (found,) = module._read([link(7, "eth0"), address(7, packed, 64)])
-    assert found == Interface("eth0", 7, True, False, (IPv6Interface("fe80::1%eth0/64"),))
+    there = (IPv6Interface("fe80::1%eth0/64"),)
+    assert found == Interface("eth0", 7, True, False, there, hardware=MAC)
 
 
 @pytest.mark.parametrize("name", ["a%b", "a/b", ""])
@@ -110,68 +147,13 @@ def test_of_a_point_to_point_link_the_own_end_is_told() -> None:
     ],
 )
 def test_what_is_malformed_is_left_out(odd: tuple[int, bytes]) -> None:
-    assert module._read([link(1, "lo"), odd]) == [Interface("lo", 1, True, False)]
+    assert module._read([link(1, "lo"), odd]) == [Interface("lo", 1, True, False, hardware=MAC)]
 
 
 @given(st.lists(st.tuples(st.sampled_from([NEWLINK, NEWADDR, 0]), st.binary(max_size=60))))
 def test_any_messages_are_read(told: list[tuple[int, bytes]]) -> None:
     """Whatever messages say, they give interfaces, and never an exception."""
     assert all(isinstance(found, Interface) for found in module._read(told))
-
-
-@given(st.binary(max_size=200))
-def test_any_bytes_are_cut(data: bytes) -> None:
-    """Whatever bytes hold, messages and attributes lie inside them."""
-    assert sum(16 + len(payload) for _, _, payload in module._messages(data)) <= len(data)
-    assert sum(4 + len(value) for value in module._attributes(data).values()) <= len(data)
-
-
-@given(st.lists(st.tuples(st.integers(0, 99), st.binary(max_size=20)), max_size=9))
-def test_messages_survive(told: list[tuple[int, bytes]]) -> None:
-    """Messages joined as the kernel pads them are cut into the same messages."""
-    data = b"".join(message(kind, payload) + b"\0" * (-len(payload) % 4) for kind, payload in told)
-    assert [(kind, payload) for kind, _, payload in module._messages(data)] == told
-
-
-Kernel = Callable[..., list[tuple[int, bytes]]]
-
-
-def ask(*answers: bytes) -> tuple[bool, list[tuple[int, bytes]]]:
-    """Ask a socket that has these answers."""
-    ours, kernel = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    told: list[tuple[int, bytes]] = []
-    with ours, kernel:
-        for answer in answers:
-            kernel.send(answer)
-        kernel.shutdown(socket.SHUT_WR)
-        return module._ask(ours, 18, b"", told), told
-
-
-def test_answers_are_read_until_the_last() -> None:
-    assert ask(message(5, b"one!") + message(5, b"two!"), message(5, b"3"), message(DONE)) == (
-        True,
-        [(5, b"one!"), (5, b"two!"), (5, b"3")],
-    )
-
-
-def test_tables_that_changed_meanwhile_are_noticed() -> None:
-    assert ask(message(5, b"1", flags=0x12), message(DONE)) == (False, [(5, b"1")])
-
-
-def test_a_refusal_is_an_error() -> None:
-    with pytest.raises(OSError, match="does not tell"):
-        ask(message(ERROR, struct.pack("=i", -1)))
-
-
-def test_answers_that_end_early_are_an_error() -> None:
-    with pytest.raises(OSError, match="does not end"):
-        ask(message(5, b"1"))
-
-
-def test_answers_without_end_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_MOST", 40)
-    with pytest.raises(OSError, match="does not end"):
-        ask(*[message(5, b"1")] * 3)
 
 
 @pytest.mark.parametrize(("settles_at", "asked"), [(1, 2), (2, 4), (9, 6)])
@@ -185,7 +167,7 @@ def test_tables_that_change_are_asked_for_again(
         told.append(link(len(questions), "eth0"))
         return len(questions) > 2 * settles_at - 2
 
-    monkeypatch.setattr(module, "_ask", changing)
+    monkeypatch.setattr(netlink, "ask_all", changing)
     assert [found.index for found in interfaces()] == [asked - 1, asked]
     assert len(questions) == asked
 
