@@ -1,0 +1,1 @@
+"""Addresses and networks: read, explained, compared, split; and those of this machine."""
