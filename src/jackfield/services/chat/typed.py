@@ -15,7 +15,8 @@ from uuid import uuid4
 from jackfield.errors import EndOfStream, KeepingFailed, PeerLost
 from jackfield.net.connection import Connection
 from jackfield.services.chat import words
-from jackfield.services.chat.doors import Doors
+from jackfield.services.chat.clients import MOST_ERRORS
+from jackfield.services.chat.doors import Doors, bring_in
 from jackfield.services.chat.history import Message
 from jackfield.services.chat.hub import LOBBY, MOST_HERE, Hub, Person, RoomState, two_of
 from jackfield.services.chat.outgoing import Form, Outgoing
@@ -27,6 +28,9 @@ LAST = 10
 
 MOST_LAST = 200
 """Messages that `/history` shows at a time."""
+
+MOST_HELD = 1000
+"""Messages that are held back while a page of history is shown; more are missed."""
 
 TRIES = 5
 """Names, or tokens, that one may offer before the connection ends."""
@@ -99,6 +103,7 @@ class LineSession:
         self._encoding = "utf-8"
         self._room = LOBBY
         self._own: set[str] = set()  # ids of what was typed here and need not be shown again
+        self._held: list[Message] | None = None  # what is said while history is shown
         self._out = Outgoing(conn, self._tell_missed)
 
     # What the hub tells
@@ -107,6 +112,10 @@ class LineSession:
         """Show a message, unless it was typed here."""
         if message.id in self._own:
             self._own.discard(message.id)
+        elif self._held is not None and len(self._held) < MOST_HELD:
+            self._held.append(message)
+        elif self._held is not None:
+            self._out.miss()
         else:
             form = self._forms[self._encoding]
             self._out.post(form.bytes_of(message, self._conn.core))
@@ -124,6 +133,14 @@ class LineSession:
         if self._room == room:
             self._room = LOBBY
         self._tell(f"* you are not in {room} any more: {why}")
+
+    def became(self) -> None:
+        """Tell that one may keep order, or may no more."""
+        now = "an operator now: every room is yours to keep order in"
+        self._tell(f"* you are {now if self.person.operator else 'no operator any more'}")
+
+    def read(self, room: str, number: int) -> None:
+        """How far one has read elsewhere is nothing to somebody who types."""
 
     def end(self, why: str) -> None:
         """End the connection, and say why."""
@@ -153,13 +170,17 @@ class LineSession:
                 "/help shows what can be done, quit leaves."
             )
             await self._show_last(LAST)
+            errors = 0
             async for line in self._conn:
                 text = self._hear(line)
                 if is_leaving(text) or text.lower() in {"/q", "/quit", "/exit"}:
                     await self._say("* Goodbye.")
                     return
                 if text:
-                    await self._do(text)
+                    errors = 0 if await self._do(text) else errors + 1
+                if errors >= MOST_ERRORS:
+                    self._conn.core.reason = f"{MOST_ERRORS} errors in a row"
+                    return
         finally:
             self._hub.go(self)
 
@@ -176,7 +197,8 @@ class LineSession:
                     self.person, token = await self._doors.who(said, said, self._conn.source)
                     if token and not self.person.guest:
                         await self._say(f"* Keep this token, by which you come back: {token}")
-                await self._hub.come(self)
+                self._held = []
+                await bring_in(self._hub, self._doors, self)
             except (NotSaid, KeepingFailed) as error:
                 await self._say(f"* {error}")
             except (EndOfStream, PeerLost):
@@ -202,11 +224,12 @@ class LineSession:
         encoded = [line.encode(self._encoding, "replace") for line in text.split("\n")]
         await self._conn.send_many(encoded)
 
-    async def _do(self, text: str) -> None:
+    async def _do(self, text: str) -> bool:
+        """Do what somebody types; whether that could be done."""
         try:
             if not text.startswith("/"):
                 await self._speak(self._room, text)
-                return
+                return True
             command, _, rest = text[1:].partition(" ")
             do = self._DOES.get(command.lower())
             if do is None:
@@ -215,6 +238,8 @@ class LineSession:
             await do(self, rest.strip())
         except (NotSaid, KeepingFailed) as error:
             await self._say(f"* {error}")
+            return False
+        return True
 
     async def _speak(self, room: str, text: str) -> None:
         id = uuid4().hex  # noqa: A001  as messages have it
@@ -228,7 +253,12 @@ class LineSession:
         await self._say(HELP)
 
     async def _join(self, name: str) -> None:
-        room = await self._hub.join(self.person, name)
+        self._held = []
+        try:
+            room = await self._hub.join(self.person, name)
+        except BaseException:
+            self._show_held("", 0)
+            raise
         self._room = room.name
         topic = f" Topic: {room.record.topic}" if room.record.topic else ""
         await self._say(f"* You are in {room.name} with {len(room.people) - 1} others.{topic}")
@@ -261,14 +291,29 @@ class LineSession:
         await self._speak(room.name, text)
 
     async def _history(self, rest: str) -> None:
-        if rest and not rest.isdecimal():
+        if rest and not (rest.isdecimal() and len(rest) < 10):
             raise NotSaid("write /history, or /history 50")
         await self._show_last(min(int(rest or 50), MOST_LAST))
 
     async def _show_last(self, most: int) -> None:
-        messages = await self._hub.page(self.person, self._room, most=most)
-        if messages:
-            await self._say("\n".join(map(shown, messages)))
+        """Show a page, and then what was said meanwhile and is not on it."""
+        if self._held is None:
+            self._held = []
+        last = 0
+        try:
+            messages = await self._hub.page(self.person, self._room, most=most)
+            if messages:
+                last = messages[-1].number
+                await self._say("\n".join(map(shown, messages)))
+        finally:
+            self._show_held(self._room, last)
+
+    def _show_held(self, room: str, last: int) -> None:
+        """Hold back no more. Of a room, what comes up to a number has been shown."""
+        held, self._held = self._held or [], None
+        for message in held:
+            if message.room != room or message.number > last:
+                self.said(message)
 
     async def _search(self, text: str) -> None:
         if not text:

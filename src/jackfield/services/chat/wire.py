@@ -25,6 +25,7 @@ From the chat::
     {"is": "said", "room": …, "number": …, "author": …, "id": …, "text": …, "at": …}
     {"is": "here", "room": …, "count": …, "names": […] or left out above a hundred}
     {"is": "out", "room": …, "why": …}
+    {"is": "read", "room": …, "number": …}    how far this person has read, on another connection
     {"is": "page", "room": …, "messages": […], "more": …}
     {"is": "found", "messages": […], "more": …}
     {"is": "rooms", "rooms": [{"room": …, "topic": …, "count": …, "in": …}, …]}
@@ -32,6 +33,7 @@ From the chat::
     {"is": "done", "room": …}            {"is": "error", "do": …, "why": …, "id": … of a `say`}
         with `"wait": SECONDS` where it can be said again after these, as it is
     {"is": "missed"}                     what was said meanwhile is to be asked for by `page`
+    {"error": …}                         the last one, where the chat ends the connection: why
 
 ROOM is `{"room": …, "kind": …, "with": …, "topic": …, "last": …, "read": …, "mentions": …,
 "keeper": …}`: `with` is the other one of a direct conversation, `keeper` whether one may keep
@@ -96,7 +98,8 @@ class Asked:
         found = self.fields.get(name)
         if found is None:
             return None
-        if not isinstance(found, int | float) or isinstance(found, bool):
+        is_number = isinstance(found, int | float) and not isinstance(found, bool)
+        if not is_number or abs(found) >= 1 << 53:  # an int may be past any float
             raise NotSaid(f"{self.do}: {name} is a time in seconds")
         return float(found)
 
