@@ -61,7 +61,7 @@ class Outgoing:
     def post(self, data: bytes) -> None:
         """Send encoded bytes, or count them as missed."""
         if not self.catch_up() or not self._core.post_encoded(data):
-            self._miss()
+            self.miss()
 
     def post_message(self, message: Any) -> None:
         """Send a message of the connection's framing, or count it as missed."""
@@ -78,7 +78,8 @@ class Outgoing:
             self.missed = 0
         return not self.missed
 
-    def _miss(self) -> None:
+    def miss(self) -> None:
+        """Count a message that is not sent."""
         self.missed += 1
         if self.missed == MOST_MISSED:
             self._core.abort(f"it did not read {MOST_MISSED} messages of the chat")
