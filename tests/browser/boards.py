@@ -24,7 +24,7 @@ CHROMIUM = shutil.which("chromium") or ""
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1440, "height": 900}
 
-expect.set_options(timeout=10_000)
+expect.set_options(timeout=20_000)
 
 
 class Board:
@@ -121,7 +121,7 @@ class Visitor:
     def __init__(self, board: Board, browser: Browser, **context: Any) -> None:
         context = {"viewport": DESKTOP, "locale": "en-GB"} | context
         self.context: BrowserContext = browser.new_context(**context)
-        self.context.set_default_timeout(10_000)
+        self.context.set_default_timeout(20_000)
         self.board = board
         self.page: Page = self.context.new_page()
         self.errors: list[str] = []

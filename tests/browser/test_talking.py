@@ -129,6 +129,7 @@ def test_the_newest_stays_in_sight_while_one_writes(board: Board, browser: Brows
 def test_a_rooms_owner_keeps_order(board: Board, browser: Browser) -> None:
     with visiting(board, browser) as mei, visiting(board, browser) as olu:
         mei.come("Mei").say("/join quiet")
+        expect(mei.page.locator("#room-name")).to_have_text("#quiet")
         mei.page.click("#room-topic")
         mei.page.fill("#topic-text", "Whispers")
         mei.page.keyboard.press("Enter")
