@@ -5,7 +5,8 @@ The rules this file owns:
 1. A secret is shown once, when it is made. The store has its SHA-256, so whoever reads the store,
    or a backup of it, comes in by nothing of it. It is 32 random bytes: there is nothing to guess
    that a slow hash would have to protect.
-2. A name belongs to one account for good. Names are compared as the chat compares them.
+2. A name belongs to one account for good, also when it is called otherwise later or is removed.
+   Names are compared as the chat compares them.
 3. An invitation is used up in the same transaction that makes the account, so two people cannot
    have the last use of one.
 4. A session that nobody has used for `SESSION` seconds is over.
@@ -17,7 +18,7 @@ import hashlib
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import apsw
@@ -55,16 +56,17 @@ KEPT_AFTER = 30 * 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Somebody who holds a name. id: of the store."""
+    """Somebody who holds a name. id: of the store. token: the number of what they came by, or 0."""
 
     id: int
     name: str
     role: Role
+    token: int = field(default=0, compare=False)
 
     @property
     def person(self) -> Person:
         """Who that is in the chat."""
-        return Person(self.name, self.role != "member")
+        return Person(self.name, self.role != "member", token=self.token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +128,18 @@ class Accounts:
         return await self._database.write(make)
 
     async def owner(self) -> Account | None:
-        """Give the board's owner."""
+        """Give the board's owner: where there are several, who is so for the longest."""
         return await self._database.read(lambda db: _account(db, "role = 'owner'", ()))
 
     async def named(self, name: str) -> Account | None:
         """Give who holds a name."""
         key = key_of(name)
         return await self._database.read(lambda db: _account(db, "key = ?", (key,)))
+
+    async def is_held(self, name: str) -> bool:
+        """Whether a name is somebody's, or was."""
+        key = key_of(name)
+        return await self._database.read(lambda db: is_held(db, key))
 
     async def people(self) -> list[Account]:
         """Give all accounts, in the order in which they were made."""
@@ -217,8 +224,10 @@ class Accounts:
             db.execute("UPDATE tokens SET uses = uses - 1, used = ? WHERE id = ?", (now, token))
             db.execute("UPDATE people SET seen = ? WHERE id = ?", (now, person))
             _drop_old(db, now)
-            _make_token(db, session_hash, "session", now, person=person, expires=now + SESSION)
-            account = _account(db, "id = ?", (person,))
+            number = _make_token(
+                db, session_hash, "session", now, person=person, expires=now + SESSION
+            )
+            account = _account(db, "id = ?", (person,), number)
             assert account is not None
             return account
 
@@ -236,18 +245,15 @@ class Accounts:
         """Give whose session this is; None where it is nobody's, or over."""
         hashed, now = hash_of(secret), self._now()
 
-        def find(db: apsw.Connection) -> Account | None:
-            return _account(
-                db,
-                "id = (SELECT person FROM tokens WHERE hash = ? AND kind = 'session'"
-                " AND revoked IS NULL AND expires > ?)",
-                (hashed, now),
-            )
-
-        account = await self._database.read(find)
+        account = await self._database.read(lambda db: _by_session(db, "hash = ?", hashed, now))
         if account is not None:
             self._note(hashed, now)
         return account
+
+    async def by_number(self, token: int) -> Account | None:
+        """Give whose session a token is, by its number; None where it is none, or over."""
+        now = self._now()
+        return await self._database.read(lambda db: _by_session(db, "id = ?", token, now))
 
     async def number_of(self, secret: str) -> int | None:
         """Give the number that a token is listed by, whether or not it is still good."""
@@ -360,10 +366,21 @@ def _state(now: int, expires: int | None, uses: int | None, revoked: int | None)
     return "expired" if expires is not None and expires <= now else "good"
 
 
-def _account(db: apsw.Connection, where: str, values: tuple[Any, ...]) -> Account | None:
-    sql = f"SELECT id, name, role FROM people WHERE {where}"  # noqa: S608  of this file alone
+def _account(
+    db: apsw.Connection, where: str, values: tuple[Any, ...], token: int = 0
+) -> Account | None:
+    sql = f"SELECT id, name, role FROM people WHERE {where} ORDER BY id"  # noqa: S608  of this file
     row: Any = db.execute(sql, values).fetchone()
-    return None if row is None else Account(*row)
+    return None if row is None else Account(*row, token)
+
+
+def _by_session(db: apsw.Connection, where: str, value: Any, now: int) -> Account | None:
+    row: Any = db.execute(
+        f"SELECT person, id FROM tokens WHERE {where} AND kind = 'session'"  # noqa: S608  likewise
+        " AND revoked IS NULL AND expires > ?",
+        (value, now),
+    ).fetchone()
+    return None if row is None else _account(db, "id = ?", row[:1], row[1])
 
 
 def _make_person(db: apsw.Connection, name: str, role: str, now: int) -> int:
@@ -388,15 +405,22 @@ def _name_owner(db: apsw.Connection, person: int, name: str) -> None:
     db.execute("UPDATE people SET key = ?, name = ? WHERE id = ?", (key_of(name), name, person))
 
 
+def is_held(db: apsw.Connection, key: str) -> bool:
+    """Whether a name, by its key, is somebody's, or was."""
+    held = "SELECT 1 FROM people WHERE key = ?1 UNION SELECT 1 FROM kept_names WHERE key = ?1"
+    return db.execute(held, (key,)).get is not None
+
+
 def _see_free(db: apsw.Connection, name: str) -> None:
-    if db.execute("SELECT 1 FROM people WHERE key = ?", (key_of(name),)).get is not None:
+    if is_held(db, key_of(name)):
         raise NotSaid(f"{name} is somebody's name here; choose another")
 
 
-def _make_token(db: apsw.Connection, hashed: bytes, kind: Kind, now: int, **fields: Any) -> None:
+def _make_token(db: apsw.Connection, hashed: bytes, kind: Kind, now: int, **fields: Any) -> int:
     row = {"hash": hashed, "kind": kind, "label": "", "made": now} | fields
     names, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
     db.execute(f"INSERT INTO tokens ({names}) VALUES ({marks})", row)  # noqa: S608  of this file
+    return db.last_insert_rowid()
 
 
 def _drop_old(db: apsw.Connection, now: int) -> None:

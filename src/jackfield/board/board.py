@@ -42,7 +42,6 @@ from jackfield.errors import (
     Unreachable,
 )
 from jackfield.events import Draining, Events, Reloaded, Warned
-from jackfield.framing.json_lines import JSONLines
 from jackfield.framing.lines import lines
 from jackfield.limits import Limits
 from jackfield.net.binding import reachable_host, web_address
@@ -154,8 +153,9 @@ class Board:
             await self.chat.open()
         owner = Owning(self.people.accounts, self._do, self.events)
         self.page = Page(self.chat, self.people, name=self.config.name, owner=owner)
-        framing = JSONLines(wire.MOST_MESSAGE)
-        service = Service("local", self._by_owner, framing, LIMITS, joins_rooms=True, silent=True)
+        service = Service(
+            "local", self._by_owner, wire.FRAMING, LIMITS, joins_rooms=True, silent=True
+        )
         self._local = Server(service, Endpoint(Transport.UNIX, path=str(self.paths.chat)))
         await self._local.start()
 
@@ -169,7 +169,7 @@ class Board:
     async def _by_line_or_page(self, conn: Connection[Any]) -> None:
         """Serve the chat's own port: pages and clients by WebSocket, all others by lines."""
         if conn.local.is_websocket:
-            await self.chat.by_client(conn.switch(JSONLines(wire.MOST_MESSAGE)))
+            await self.chat.by_client(conn.switch(wire.FRAMING))
         else:
             own = is_users_own(conn.peer)
             await self.chat.by_lines(conn, doors=self.people.own_doors if own else None)
@@ -305,9 +305,22 @@ class Board:
             return await self._invite(asked)
         if what == "tokens":
             return {"tokens": await self.people.tokens()}
-        if what == "revoke":
-            return {"text": await self.people.revoke(int(asked.get("number", 0)))}
+        if what == "people":
+            return {"people": await self.people.people()}
+        if what in {"revoke", "role", "rename", "remove"}:
+            return {"text": await self._change_account(what, asked)}
         raise ConfigurationError("the board knows no such command; is it of another version?")
+
+    async def _change_account(self, what: object, asked: dict[str, Any]) -> str:
+        """Do what changes who may come in, and as what; say what was done."""
+        if what == "revoke":
+            return await self.people.revoke(int(asked.get("number", 0)))
+        name = str(asked.get("name", ""))
+        if what == "role":
+            return await self.people.set_role(name, str(asked.get("role", "")))
+        if what == "rename":
+            return await self.people.rename(name, str(asked.get("new", "")))
+        return await self.people.remove(name)
 
     def _named(self, asked: dict[str, Any]) -> list[Unit]:
         """Give the services that are named; all when none is. Raises ConfigurationError."""

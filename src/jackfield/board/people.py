@@ -7,7 +7,8 @@ The rules this file owns:
    here and, where they have a secret, `GUEST` seconds more, so that a page can be loaded anew.
 2. Nobody finds what a guest of the same name has left: a new guest is in no room but the lobby.
 3. Who tries and fails has to wait, by where they come from.
-4. A secret that is made useless takes effect at once: who is here by it is sent away.
+4. A secret that is made useless takes effect at once: who is here by it is told so and sent away.
+   So do another role, another name, and the end of an account.
 """
 
 from __future__ import annotations
@@ -17,17 +18,18 @@ import contextlib
 import os
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from jackfield.board.accounts import Accounts, Role, hash_of
 from jackfield.board.database import Database
+from jackfield.board.roster import Roster
 from jackfield.board.throttle import Throttle
 from jackfield.errors import ConfigurationError, KeepingFailed
-from jackfield.services.chat import words
+from jackfield.services.chat import renaming, words
 from jackfield.services.chat.doors import Doors
-from jackfield.services.chat.hub import Hub, Person
+from jackfield.services.chat.hub import Hub, Person, Session
 from jackfield.services.chat.words import NotSaid, key_of
 
 GUEST = 120.0
@@ -35,6 +37,8 @@ GUEST = 120.0
 
 SWEEP = 10.0
 """Seconds between two looks at which guests are here."""
+
+REVOKED = "your access was revoked by the owner of this board"
 
 MOST_GUESTS = 2000
 """Guests at a time."""
@@ -73,6 +77,7 @@ class BoardPeople(Doors):
         ticks: Callable[[], float] = time.monotonic,
     ) -> None:
         self.accounts = Accounts(database, clock)
+        self.roster = Roster(database, clock)
         self.is_open = is_open
         self.question = (
             "What is your name? Who has a token types that."
@@ -102,6 +107,10 @@ class BoardPeople(Doors):
         """Know who is in the chat; before anybody comes in."""
         self._hub = hub
         hub.on_gone = self._free
+        hub.knows = self._is_known
+
+    async def _is_known(self, key: str) -> bool:
+        return await self.accounts.named(key) is not None
 
     async def open(self) -> None:
         """Begin: whoever is a member of a room and has no account was a guest, and is forgotten."""
@@ -120,6 +129,17 @@ class BoardPeople(Doors):
         if types and person.guest and not token:
             self.types(person)
         return person, "" if secret == _secret_in(token) else secret
+
+    async def still(self, person: Person) -> Person:
+        if person.guest:
+            return person
+        if person.token:
+            account = await self.accounts.by_number(person.token)
+        else:
+            account = await self.accounts.named(person.name)
+        if account is None:
+            raise NotSaid(REVOKED)
+        return account.person
 
     async def is_secret(self, token: str) -> bool:
         """Whether a token, or the last word of what somebody types, is known at all."""
@@ -151,8 +171,11 @@ class BoardPeople(Doors):
         person = await self.by_session(token)
         if person is not None:
             return person, token
-        if await self.accounts.kind_of(token) in {"invite", "login"}:
+        kind = await self.accounts.kind_of(token)
+        if kind in {"invite", "login"}:
             return await self._redeem(token, name)
+        if kind == "session":
+            raise NotSaid("that was revoked, or is over; ask for an invitation")
         raise NotSaid("that token is no good, or no more; ask for an invitation")
 
     async def _redeem(self, token: str, name: str) -> tuple[Person, str]:
@@ -180,7 +203,7 @@ class BoardPeople(Doors):
         secret = secrets.token_urlsafe(32)
         self._guests[key] = _Guest(name, hash_of(secret), self._ticks())  # before anybody else
         try:
-            if key in self._coming or await self.accounts.named(name) is not None:
+            if key in self._coming or await self.accounts.is_held(name):
                 raise NotSaid(f"{name} is somebody's name here; choose another, or sign in")
             await self._hub.history.forget(key)
         except BaseException:
@@ -277,11 +300,59 @@ class BoardPeople(Doors):
         Raises ConfigurationError when there is none of the number.
         """
         token = await self.accounts.revoke(number)
-        if token.kind == "session" and self._hub is not None:
-            for session in self._hub.sessions_of(key_of(token.name)):
-                session.end("this session was ended by the board's owner")
+        for session in self._sessions_of(key_of(token.name)):
+            if session.person.token == number:
+                session.end(REVOKED)
         whose = f" of {token.name}" if token.name else ""
         return f"Token {number}, {token.kind}{whose}, is of no use any more."
+
+    def _sessions_of(self, key: str) -> Iterable[Session]:
+        return () if self._hub is None else self._hub.sessions_of(key)
+
+    async def people(self) -> list[dict[str, Any]]:
+        """Give all accounts with the fields of `Listed`, and `here`: connections they have now."""
+        found = [asdict(one) for one in await self.roster.people()]
+        return [one | {"here": len([*self._sessions_of(key_of(one["name"]))])} for one in found]
+
+    async def set_role(self, name: str, role: str) -> str:
+        """Let somebody do more, or less, from now on. Say what was done.
+
+        Raises ConfigurationError where that cannot be.
+        """
+        account = await self.roster.set_role(name, role)
+        if self._hub is not None:
+            self._hub.promote(account.person.key, operator=account.person.operator)
+        return f"{account.name} is {account.role} now."
+
+    async def rename(self, name: str, new: str) -> str:
+        """Call somebody otherwise; they come back under the new name. Say what was done.
+
+        Raises ConfigurationError where that cannot be.
+        """
+        key = key_of(new)
+        if key in self._guests or key in self._coming:
+            raise ConfigurationError(f"a guest is called {new} now; choose another name, or wait")
+        self._coming.add(key)
+        try:
+            before, after = await self.roster.rename(name, new)
+        finally:
+            self._coming.discard(key)
+        old = before.person.key
+        if self._hub is not None and old != key:
+            renaming.rename(self._hub, old, key)
+        for session in self._sessions_of(old):
+            session.end(f"you are called {after.name} here now: come in again")
+        return f"{before.name} is called {after.name} now; the old name stays theirs."
+
+    async def remove(self, name: str) -> str:
+        """Remove somebody's account; who is here by it is sent away. Say what was done.
+
+        Raises ConfigurationError where that cannot be.
+        """
+        account = await self.roster.remove(name)
+        for session in self._sessions_of(account.person.key):
+            session.end("your account was removed by the owner of this board")
+        return f"{account.name} is removed. What they said stays, and nobody else gets the name."
 
 
 class _OwnDoors(Doors):
@@ -305,6 +376,9 @@ class _OwnDoors(Doors):
         person, _ = await people.guest(name)
         people.types(person)
         return person, ""
+
+    async def still(self, person: Person) -> Person:
+        return await self._people.still(person)
 
 
 def _secret_in(token: str) -> str:

@@ -80,6 +80,17 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX tokens_of_person ON tokens (person);
     CREATE INDEX tokens_made_by ON tokens (made_by);
     """,
+    # 3: names that nobody else is to have: an account's former ones, and of accounts that were
+    # removed, where `person` is NULL. `since` is in seconds since 1970.
+    """
+    CREATE TABLE kept_names (
+        key TEXT PRIMARY KEY,
+        name TEXT NOT NULL,
+        person INTEGER REFERENCES people (id),
+        since INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX kept_names_of_person ON kept_names (person);
+    """,
 )
 
 NEWEST = len(MIGRATIONS)

@@ -156,7 +156,7 @@ def invite(*, role: str, expires: float, uses: int, data: str | None, as_json: b
         return
     click.echo(answer["code"])
     click.echo(answer["link"])
-    until = time.strftime("%Y-%m-%d %H:%M", time.localtime(answer["expires"]))
+    until = _minute(answer["expires"])
     click.echo(f"For {_count(uses, 'person', 'people')}, as {role}, until {until}.")
 
 
@@ -171,9 +171,7 @@ def tokens(*, data: str | None, as_json: bool) -> None:
         return
     for one in answer["tokens"]:
         used = one["last_used"]
-        when = (
-            "never used" if used is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(used))
-        )
+        when = "never used" if used is None else _minute(used)
         what = (
             f"{one['number']:>5}  {one['kind']:8} {one['name'] or '-':20} {one['state']:8} {when}"
         )
@@ -187,6 +185,88 @@ def tokens(*, data: str | None, as_json: bool) -> None:
 def revoke(*, number: int, data: str | None, as_json: bool) -> None:
     """Make a token useless, by its NUMBER in `jackfield tokens`; who is here by it is sent away."""
     _tell(_ask(data, {"do": "revoke", "number": number}), as_json=as_json)
+
+
+@click.group(
+    invoke_without_command=True,
+    epilog="""Examples:
+
+    \b
+      jackfield people
+      jackfield people role ann operator
+      jackfield people rename ann anna
+      jackfield people remove ann""",
+)
+@data
+@as_json
+@click.pass_context
+def people(ctx: click.Context, *, data: str | None, as_json: bool) -> None:
+    """List who has an account on a board; change what they may do, or their names.
+
+    Whoever is connected meets the change at once. What somebody has said stays under the name it
+    was said under, and nobody else ever gets that name.
+    """
+    if ctx.invoked_subcommand is not None:
+        ctx.obj = data
+        return
+    found = _ask(data, {"do": "people"})["people"]
+    if as_json:
+        click.echo(json.dumps(found, indent=1))
+        return
+    for one in found:
+        click.echo(printable(_about(one)))
+
+
+@people.command(epilog="Example:  jackfield people role ann operator")
+@click.argument("name")
+@click.argument("role", type=click.Choice(["owner", "operator", "member"]))
+@as_json
+@click.pass_obj
+def role(at: str | None, *, name: str, role: str, as_json: bool) -> None:
+    """Let NAME do more, or less: an operator keeps order in every room, an owner may do all."""
+    _tell(_ask(at, {"do": "role", "name": name, "role": role}), as_json=as_json)
+
+
+@people.command(epilog="Example:  jackfield people rename ann anna")
+@click.argument("name")
+@click.argument("new", metavar="NEW-NAME")
+@as_json
+@click.pass_obj
+def rename(at: str | None, *, name: str, new: str, as_json: bool) -> None:
+    """Call NAME otherwise. Their rooms and conversations stay theirs, and so does the old name."""
+    _tell(_ask(at, {"do": "rename", "name": name, "new": new}), as_json=as_json)
+
+
+@people.command(epilog="Example:  jackfield people remove ann")
+@click.argument("name")
+@as_json
+@click.pass_obj
+def remove(at: str | None, *, name: str, as_json: bool) -> None:
+    """Remove the account of NAME, who is sent away. What they said stays."""
+    _tell(_ask(at, {"do": "remove", "name": name}), as_json=as_json)
+
+
+def _about(one: dict[str, Any]) -> str:
+    """Tell of an account in a line."""
+    if one["removed"] is not None:
+        return f"{one['name']:20} {'removed':9} {_day(one['removed'])}"
+    if one["here"]:
+        seen = f"here now, {_count(one['here'], 'connection', 'connections')}"
+    elif one["seen"] is None:
+        seen = "never here"
+    else:
+        seen = f"last here {_minute(one['seen'])}"
+    line = f"{one['name']:20} {one['role']:9} since {_day(one['since'])}, {seen}"
+    line += f", {_count(one['sessions'], 'session', 'sessions')}"
+    return line + (f"; before: {', '.join(one['former'])}" if one["former"] else "")
+
+
+def _day(at: float) -> str:
+    return time.strftime("%Y-%m-%d", time.localtime(at))
+
+
+def _minute(at: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
 
 
 def _ask(data: str | None, what: dict[str, Any]) -> dict[str, Any]:

@@ -36,6 +36,7 @@ COMMANDS = {
     "reload": "Have a board read its configuration anew.",
     "down": "Stop a board.",
     "invite": "A link by which others may come in.",
+    "people": "Who has an account on a board, and what they may do.",
     "tokens": "Who may come in to a board, and by what.",
     "revoke": "Make a token useless.",
     "backup": "Copy what a board keeps, while it runs.",
@@ -47,7 +48,7 @@ COMMANDS = {
 _CONTROL = frozenset(
     {
         *("status", "start", "stop", "restart", "reload", "down"),
-        *("invite", "tokens", "revoke", "backup", "restore"),
+        *("invite", "people", "tokens", "revoke", "backup", "restore"),
     }
 )
 

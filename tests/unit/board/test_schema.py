@@ -24,6 +24,9 @@ FILL = (
     INSERT INTO tokens VALUES
         (1, x'00', 'login', 1, NULL, '', 1700000000, NULL, 1700086400, 1, NULL, NULL);
     """,
+    """
+    INSERT INTO kept_names VALUES ('anna', 'Anna', 1, 1700000000);
+    """,
 )
 """What is put into a database of each version: of the tables that this version brings."""
 

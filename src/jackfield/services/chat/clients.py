@@ -5,16 +5,16 @@ It goes over WebSocket, where each object is a message, and over any stream as J
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, ClassVar
 
 from jackfield.errors import EndOfStream, KeepingFailed, PeerLost
 from jackfield.net.connection import Connection
 from jackfield.services.chat import wire
-from jackfield.services.chat.doors import Doors
+from jackfield.services.chat.doors import Doors, bring_in
 from jackfield.services.chat.history import MOST_AT_ONCE, Message
 from jackfield.services.chat.hub import MOST_HERE, Hub, Person, RoomState, two_of
-from jackfield.services.chat.outgoing import Form, Outgoing
+from jackfield.services.chat.outgoing import Forms, Outgoing
 from jackfield.services.chat.wire import Asked
 from jackfield.services.chat.words import NotSaid
 
@@ -32,22 +32,23 @@ class ClientSession:
     """One connection of a page or a terminal client."""
 
     def __init__(
-        self, hub: Hub, doors: Doors, conn: Connection[Any], form: Form, person: Person | None
+        self, hub: Hub, doors: Doors, conn: Connection[Any], forms: Forms, person: Person | None
     ) -> None:
         """person: who this is, where that is known before anything is said."""
         self._hub = hub
         self._doors = doors
         self._conn = conn
-        self._form = form
+        self._form = forms.of(conn.core.encoding, _encoded)
         self._out = Outgoing(conn, lambda _: {"is": "missed"})
         self._known = person
+        self._read_up_to: dict[str, int] = {}  # as this client has told, or been told
         self.person = person or Person("")
 
     # What the hub tells
 
-    def said(self, message: Message) -> None:
-        """Send a message of a room."""
-        self._out.post(self._form.bytes_of(message, self._conn.core))
+    def said(self, messages: Sequence[Message]) -> None:
+        """Send messages of a room."""
+        self._out.post(self._form.shared(messages, self._conn.core), len(messages))
 
     def changed(self, room: RoomState) -> None:
         """Send how a room is now."""
@@ -61,6 +62,18 @@ class ClientSession:
     def out(self, room: str, why: str) -> None:
         """Send that this person is in a room no more."""
         self._out.post_message({"is": "out", "room": room, "why": why})
+
+    def became(self) -> None:
+        """Send the rooms anew: who may keep order in them is said with each."""
+        for room in self._hub.rooms.values():
+            if self in room.sessions:
+                self.changed(room)
+
+    def read(self, room: str, number: int) -> None:
+        """Send how far this person has read elsewhere."""
+        if number > self._read_up_to.get(room, -1):
+            self._read_up_to[room] = number
+            self._out.post_message({"is": "read", "room": room, "number": number})
 
     def end(self, why: str) -> None:
         """End the connection, and say why."""
@@ -106,8 +119,12 @@ class ClientSession:
             except (NotSaid, KeepingFailed) as error:
                 await conn.send({"is": "error", "why": str(error), "do": "come"})
         try:
-            read = await self._hub.come(self)
+            read = await bring_in(self._hub, self._doors, self)
+            self._read_up_to |= read
             rooms = [await self._room_for_me(self._hub.rooms[name], read[name]) for name in read]
+        except NotSaid as error:
+            await conn.send({"is": "error", "why": str(error), "do": "come"})
+            return False
         except KeepingFailed as error:
             await conn.send({"is": "error", "why": str(error), "do": "come", "wait": WAIT})
             return False
@@ -190,7 +207,12 @@ class ClientSession:
         return {"is": "done"}
 
     async def _read(self, asked: Asked) -> dict[str, Any]:
-        await self._hub.read(self.person, asked.text("room"), asked.number("number"))
+        name = asked.text("room")
+        number = await self._hub.read(self.person, name, asked.number("number"))
+        if number > self._read_up_to.get(name, -1):
+            self._read_up_to[name] = number
+            for session in self._hub.sessions_of(self.person.key):
+                session.read(name, number)
         return {"is": "done"}
 
     async def _topic(self, asked: Asked) -> dict[str, Any]:
@@ -259,6 +281,10 @@ class ClientSession:
         "search": _search,
         "rooms": _rooms,
     }
+
+
+def _encoded(message: Message, core: Connection[Any]) -> bytes:
+    return core.encode(wire.said(message))
 
 
 def _most(asked: Asked) -> int:

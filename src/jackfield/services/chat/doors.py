@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from jackfield.services.chat import words
-from jackfield.services.chat.hub import Hub, Person
+from jackfield.services.chat.hub import Hub, Person, Session
 from jackfield.services.chat.words import NotSaid, key_of
 
 
@@ -28,6 +28,13 @@ class Doors(Protocol):
         Raises NotSaid, with words for them, for who may not come in.
         """
 
+    async def still(self, person: Person) -> Person:
+        """Give somebody who has just come in as they are now, which may be otherwise by then.
+
+        Raises NotSaid, with words for them, for who may be here no more.
+        """
+        return person
+
 
 class OpenDoors(Doors):
     """Anybody may come in, under a name of their choice that nobody has now."""
@@ -43,3 +50,21 @@ class OpenDoors(Doors):
         if any(True for _ in self._hub.sessions_of(key_of(chosen))):
             raise NotSaid(f"{chosen} is here already; choose another name")
         return Person(chosen), ""
+
+
+async def bring_in(hub: Hub, doors: Doors, session: Session) -> dict[str, int]:
+    """Bring a session in, as `Hub.come()`, unless its person may be here no more by then.
+
+    Whoever is to be sent away before this is done is found so, and afterwards is among the hub's
+    sessions. Raises NotSaid.
+    """
+    read = await hub.come(session)
+    try:
+        person = await doors.still(session.person)
+        if person.key != session.person.key:
+            raise NotSaid(f"you are called {person.name} here now: come in again")
+    except BaseException:
+        hub.go(session)
+        raise
+    session.person = person
+    return read

@@ -8,19 +8,20 @@ The rules this file owns:
    last of these has gone.
 3. Nobody is told who is in a room they are not in, and nobody hears a direct conversation but its
    two people.
-4. Who says too much too fast is told to wait. A room's owner, and an operator, may mute people and
-   remove them.
+4. Who says too much too fast is told to wait; a new topic and a new room count as a message does.
+   A room's owner, and an operator, may mute people and remove them.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from jackfield.services.chat import words
 from jackfield.services.chat.history import History, Message, NewMessage, RoomRecord
+from jackfield.services.chat.telling import Telling
 from jackfield.services.chat.words import NotSaid, key_of
 
 LOBBY = "lobby"
@@ -51,12 +52,13 @@ class Person:
     """Who is here.
 
     operator: whether every room is theirs to keep order in. guest: whether the name is theirs only
-    as long as they are here.
+    as long as they are here. token: the number of what they came by, where there is one, else 0.
     """
 
     name: str
     operator: bool = False
     guest: bool = False
+    token: int = field(default=0, compare=False)
 
     @property
     def key(self) -> str:
@@ -69,8 +71,8 @@ class Session(Protocol):
 
     person: Person
 
-    def said(self, message: Message) -> None:
-        """Somebody has said something in a room they are in."""
+    def said(self, messages: Sequence[Message]) -> None:
+        """Something was said in a room they are in; all who are there have the same sequence."""
 
     def changed(self, room: RoomState) -> None:
         """A room they are in has another topic, or they have come into it."""
@@ -80,6 +82,12 @@ class Session(Protocol):
 
     def out(self, room: str, why: str) -> None:
         """They are in this room no more."""
+
+    def became(self) -> None:
+        """They are an operator from now on, or are none any more: `person` says so."""
+
+    def read(self, room: str, number: int) -> None:
+        """They have read so far in a room, on another connection."""
 
     def end(self, why: str) -> None:
         """They may be here no more."""
@@ -98,6 +106,10 @@ class RoomState:
     people: dict[str, tuple[str, int]] = field(default_factory=dict)
     muted: dict[str, float] = field(default_factory=dict)
     removed: dict[str, float] = field(default_factory=dict)
+    telling: Telling = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.telling = Telling(self.sessions)
 
     @property
     def name(self) -> str:
@@ -132,6 +144,8 @@ class Hub:
     on_here: called when who is in a room has changed; the owner of the hub decides when the
     sessions are told, so that a crowd that comes at once is told of once.
     on_gone: called with the key of a person whose last session has gone.
+    knows: says whether a key is somebody's who can be written to: without accounts, of whoever was
+    ever here.
     """
 
     def __init__(self, history: History) -> None:
@@ -139,6 +153,7 @@ class Hub:
         self.rooms: dict[str, RoomState] = {}
         self.on_here: Callable[[RoomState], None] = tell_here
         self.on_gone: Callable[[str], None] = _nothing
+        self.knows: Callable[[str], Awaitable[bool]] = self._has_seen
         self._sessions: dict[str, dict[Session, None]] = {}  # by the key of their person
         self._allowed: dict[str, tuple[float, float]] = {}  # messages still allowed, and when
         history.tell(self._publish)
@@ -188,6 +203,7 @@ class Hub:
     def _enter(self, room: RoomState, session: Session) -> None:
         if session in room.sessions:
             return
+        room.telling.now()  # they hear what is said from now on
         room.sessions[session] = None
         key = session.person.key
         name, count = room.people.get(key, (session.person.name, 0))
@@ -211,6 +227,16 @@ class Hub:
         """Give where a person is here, by key."""
         return tuple(self._sessions.get(key, ()))
 
+    async def _has_seen(self, key: str) -> bool:
+        return bool(self.sessions_of(key)) or bool(await self.history.read_up_to(key))
+
+    def promote(self, key: str, *, operator: bool) -> None:
+        """Let a person keep order everywhere, or no more, where they are here now."""
+        for session in self.sessions_of(key):
+            if session.person.operator != operator:
+                session.person = replace(session.person, operator=operator)
+                session.became()
+
     @property
     def people(self) -> list[str]:
         """Who is here at all, in the order of the alphabet."""
@@ -229,6 +255,7 @@ class Hub:
         if room is None:
             if sum(one.record.kind == "room" for one in self.rooms.values()) >= MOST_ROOMS:
                 raise NotSaid(f"there are {MOST_ROOMS} rooms already; join one of those")
+            self._pace(person.key)
             room = await self._make(RoomRecord(name, owner=person.key))
         if room.removed.get(person.key, 0) > time.monotonic():
             raise NotSaid(f"you were removed from {name}; ask its owner")
@@ -236,17 +263,21 @@ class Hub:
         return room
 
     async def direct(self, person: Person, other: str) -> RoomState:
-        """Open the direct conversation of two people. Raises NotSaid for one with oneself.
+        """Open the direct conversation of two people.
 
-        Nor do guests have any: the next one of the name would read it.
+        Raises NotSaid for one with oneself or with a name that is nobody's. Nor do guests have any:
+        the next one of the name would read it.
         """
-        key = key_of(words.name_of(other.removeprefix("@")))
+        name = words.name_of(other.removeprefix("@"))
+        key = key_of(name)
         if key == person.key:
             raise NotSaid("that is you")
         if person.guest:
             raise NotSaid("guests have no direct conversations; ask for an invitation")
         if any(session.person.guest for session in self.sessions_of(key)):
             raise NotSaid("that is a guest, and guests have no direct conversations")
+        if not await self.knows(key):
+            raise NotSaid(f"nobody here is called {name}")
         room = await self._make(RoomRecord(direct_name(person.key, key), "direct"))
         await self._bring(person.key, room)
         return room
@@ -295,20 +326,30 @@ class Hub:
         if not 0 < len(id) <= MOST_ID or not id.isascii() or not id.isprintable():
             raise NotSaid(f"the id of a message has 1 to {MOST_ID} ASCII characters")
         said = words.message_of(text)
-        left = room.muted.get(person.key, 0) - time.monotonic()
-        if left > 0:
-            raise NotSaid(f"you are muted here for {_minutes(left)} more")
-        self._pace(person.key)
-        if room.record.kind == "direct":
-            await self._invite(room, person.key)
-        kept, _ = await self.history.append(NewMessage(room.name, person.name, id, said))
+        self._see_heard(person, room)
+        try:
+            if room.record.kind == "direct":
+                await self._invite(room, person.key)
+            kept, _ = await self.history.append(NewMessage(room.name, person.name, id, said))
+        except KeyError:  # it has been given another name meanwhile
+            raise NotSaid("this conversation is called otherwise now") from None
+        await room.telling.all_told()
         return kept
 
     async def _invite(self, room: RoomState, key: str) -> None:
         """See to it that the other of two people is in their conversation."""
         for other in two_of(room.name):
             if other != key and other not in room.people:
+                if not await self.knows(other):
+                    raise NotSaid(f"{other} can be written to no more")
                 await self._bring(other, room)
+
+    def _see_heard(self, person: Person, room: RoomState) -> None:
+        """See to it that somebody may be heard in a room now. Raises NotSaid."""
+        left = room.muted.get(person.key, 0) - time.monotonic()
+        if left > 0:
+            raise NotSaid(f"you are muted here for {_minutes(left)} more")
+        self._pace(person.key)
 
     def _pace(self, key: str) -> None:
         """See to it that nobody floods a room. Raises NotSaid."""
@@ -332,8 +373,7 @@ class Hub:
         if room is None:
             return
         room.record = replace(room.record, last=message.number)
-        for session in tuple(room.sessions):
-            session.said(message)
+        room.telling.add(message)
 
     # Keeping order
 
@@ -345,6 +385,7 @@ class Hub:
         if room.record.owner and not room.may_keep_order(person):
             raise NotSaid("only the owner of a room changes its topic")
         topic = words.topic_of(text)
+        self._see_heard(person, room)
         await self.history.set_topic(room.name, topic)
         room.record = replace(room.record, topic=topic)
         for session in tuple(room.sessions):
@@ -378,10 +419,15 @@ class Hub:
 
     # Looking back
 
-    async def read(self, person: Person, name: str, number: int) -> None:
-        """Note how far somebody has read. Raises NotSaid for a room they are not in."""
+    async def read(self, person: Person, name: str, number: int) -> int:
+        """Note how far somebody has read; give how far that can be.
+
+        Raises NotSaid for a room they are not in.
+        """
         room = self.room_of(person, name)
-        await self.history.set_read(person.key, room.name, min(max(number, 0), room.record.last))
+        number = min(max(number, 0), room.record.last)
+        await self.history.set_read(person.key, room.name, number)
+        return number
 
     async def page(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from jackfield.services.chat import hub as hubs
 from jackfield.services.chat.history import MemoryHistory, Message
 from jackfield.services.chat.hub import LOBBY, Hub, Person, RoomState, direct_name
+from jackfield.services.chat.renaming import rename
 from jackfield.services.chat.words import NotSaid
 from tests.live import in_loop
 
@@ -23,9 +25,11 @@ class Heard:
         self.seen: list[tuple[str, list[str]]] = []
         self.outs: list[tuple[str, str]] = []
         self.ended = ""
+        self.became_so: list[bool] = []
+        self.reads: list[tuple[str, int]] = []
 
-    def said(self, message: Message) -> None:
-        self.messages.append(message)
+    def said(self, messages: Sequence[Message]) -> None:
+        self.messages += messages
 
     def changed(self, room: RoomState) -> None:
         self.rooms.append(room.name)
@@ -35,6 +39,12 @@ class Heard:
 
     def out(self, room: str, why: str) -> None:
         self.outs.append((room, why))
+
+    def became(self) -> None:
+        self.became_so.append(self.person.operator)
+
+    def read(self, room: str, number: int) -> None:
+        self.reads.append((room, number))
 
     def end(self, why: str) -> None:
         self.ended = why
@@ -125,7 +135,8 @@ async def test_a_room_is_for_those_in_it() -> None:
 @in_loop
 async def test_a_direct_conversation_is_for_two_and_finds_who_is_away() -> None:
     ann, bob, eve = Heard("Ann"), Heard("bob"), Heard("eve", operator=True)
-    hub = await opened(ann, eve)
+    hub = await opened(ann, bob, eve)
+    hub.go(bob)
     room = await hub.direct(ann.person, "Bob")
     assert room.name == direct_name("bob", "ann") == "@ann,bob"
     await hub.say(ann.person, room.name, "1", "psst")
@@ -145,10 +156,77 @@ async def test_a_direct_conversation_is_for_two_and_finds_who_is_away() -> None:
 async def test_who_was_written_to_before_they_ever_came_is_in_the_lobby_too() -> None:
     ann, bob = Heard("Ann"), Heard("bob")
     hub = await opened(ann)
+    hub.knows = knowing("bob")
     room = await hub.direct(ann.person, "bob")
     await hub.say(ann.person, room.name, "1", "for when you come")
     assert await hub.come(bob) == {LOBBY: 0, room.name: 0}
     assert hub.rooms[LOBBY].names == ["Ann", "bob"]
+
+
+def knowing(*keys: str) -> Callable[[str], Awaitable[bool]]:
+    async def knows(key: str) -> bool:
+        return key in keys
+
+    return knows
+
+
+@in_loop
+async def test_nobody_writes_to_a_name_that_is_nobodys() -> None:
+    ann, bob = Heard("Ann"), Heard("bob")
+    hub = await opened(ann, bob)
+    for name in ("cat", "@Cat"):
+        with pytest.raises(NotSaid, match=rf"^nobody here is called {name.lstrip('@')}$"):
+            await hub.direct(ann.person, name)
+    assert list(hub.rooms) == [LOBBY]
+    assert [one.name for one in await hub.history.rooms()] == [LOBBY]
+    room = await hub.direct(ann.person, "bob")
+    hub.go(bob)
+    await hub.say(ann.person, room.name, "1", "so far so good")
+    hub.knows = knowing()
+    with pytest.raises(NotSaid, match="bob can be written to no more"):
+        await hub.say(ann.person, room.name, "2", "into nothing")
+    assert room.record.last == 1
+
+
+@in_loop
+async def test_another_role_is_known_at_once() -> None:
+    page, typing, bob = Heard("Ann"), Heard("ann"), Heard("bob")
+    hub = await opened(page, typing, bob)
+    with pytest.raises(NotSaid, match="only the owner of a room"):
+        hub.mute(page.person, LOBBY, "bob", 60)
+    hub.promote("ann", operator=True)
+    hub.promote("ann", operator=True)
+    hub.promote("nobody", operator=True)
+    assert (page.became_so, typing.became_so, bob.became_so) == ([True], [True], [])
+    hub.mute(page.person, LOBBY, "bob", 60)
+    hub.promote("ann", operator=False)
+    with pytest.raises(NotSaid, match="only the owner of a room"):
+        hub.mute(page.person, LOBBY, "bob", 60)
+
+
+@in_loop
+async def test_a_conversation_goes_on_with_somebody_who_is_called_otherwise() -> None:
+    ann, bob, cat = Heard("Ann"), Heard("bob"), Heard("cat")
+    hub = await opened(ann, bob, cat)
+    room = await hub.direct(ann.person, "bob")
+    await hub.direct(ann.person, "cat")
+    await hub.say(ann.person, room.name, "0", "hello")
+    await hub.join(bob.person, "tea")
+    hub.rooms["tea"].muted["bob"] = 1.0
+    rename(hub, "bob", "robert")
+    assert list(hub.rooms) == [LOBBY, "@ann,cat", "tea", "@ann,robert"]
+    assert hub.rooms["@ann,robert"] is room
+    assert (hub.rooms["tea"].record.owner, hub.rooms["tea"].muted) == ("robert", {"robert": 1.0})
+    assert ann.outs == [("@ann,bob", "bob is called robert now")]
+    assert ann.rooms[-1] == "@ann,robert"
+    assert (bob.outs, cat.outs) == ([], [])
+    hub.go(bob)
+    assert room.names == ["Ann"]
+    with pytest.raises(NotSaid, match="not in a room called '@ann,bob'"):
+        await hub.say(ann.person, "@ann,bob", "1", "to whom?")
+    hub.knows = knowing("robert")
+    with pytest.raises(NotSaid, match="called otherwise"):  # the history knows nothing of it yet
+        await hub.say(ann.person, "@ann,robert", "1", "hello")
 
 
 @in_loop
