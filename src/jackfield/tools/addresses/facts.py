@@ -84,7 +84,8 @@ class Facts:
     """None where no length was written."""
     bits: str
     """32 or 128 of them."""
-    integer: int
+    integer: str
+    """The address as one number: its digits, since many programs round what has more than 15."""
     from_integer: bool
     """Whether it was written as one."""
     reverse: str
@@ -112,7 +113,7 @@ def facts(written: Written) -> Facts:
         scope=_scope(number) if group else "",
         network=None if written.length is None else _network(written),
         bits=f"{number:0{address.max_prefixlen}b}",
-        integer=number,
+        integer=str(number),
         from_integer=written.integer,
         reverse=plain.reverse_pointer,
         embedded=tuple(_embedded(plain)) if isinstance(plain, IPv6Address) else (),
