@@ -81,6 +81,14 @@ def columns(fd: int) -> int:
         return 80
 
 
+def lines(fd: int) -> int:
+    """Give the lines of the terminal there; 24 where nobody knows."""
+    try:
+        return os.get_terminal_size(fd).lines or 24
+    except OSError:
+        return 24
+
+
 def _failed(fd: int, done: str, error: OSError) -> LocalError:
     return LocalError(f"{_NAMES[fd]} cannot be {done}: {error.strerror or error} ({code(error)})")
 

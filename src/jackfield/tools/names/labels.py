@@ -111,6 +111,12 @@ def to_unicode(name: str) -> str:
     return ".".join(map(_unicode_label, name.split(".")))
 
 
+def both(name: str) -> str:
+    """Give a name in ASCII, and behind it in its own script where that differs."""
+    other = to_unicode(name)
+    return name if other == name else f"{name} ({other})"
+
+
 def _unicode_label(label: str) -> str:
     if not label.lower().startswith("xn--") or len(label) > MOST_LABEL:
         return label

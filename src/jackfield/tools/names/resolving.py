@@ -184,8 +184,8 @@ def _why_not(
         return error
     except (ConnectError, RemoteProtocolError) as other:
         return NameNotFound(f"{error}; {other}")
-    said = asking.outcome(asked, names[0], "A")
-    return NameNotFound(f"{names[0]}: {said}") if said else error
+    said = asking.outcome(asked, labels.both(names[0]), "A")
+    return NameNotFound(said) if said else error
 
 
 def tables() -> Policy:

@@ -7,7 +7,7 @@ import secrets
 import selectors
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from typing import Literal
@@ -17,6 +17,12 @@ from jackfield.tools.pinging import icmp
 from jackfield.tools.pinging.probers import Echoes, Heard, Knocks, Prober
 from jackfield.tools.pinging.targets import Sent, Target
 from jackfield.tools.pinging.ways import Way, choose, is_privileged
+
+COUNT = 5
+INTERVAL = 1.0
+SIZE = 56
+TIMEOUT = 2.0
+"""What is done when nobody says otherwise: as `Plan` has it, times in seconds."""
 
 MOST_HOSTS = 256
 """Hosts asked at once: a raw socket tells them apart, a datagram socket is opened for each."""
@@ -40,14 +46,14 @@ MOST_CONNECTING = 500
 class Plan:
     """How to ask. Raises ConfigurationError for what does not fit together."""
 
-    count: int = 5
+    count: int = COUNT
     """Probes to each host; 0 for as many as there is time."""
-    interval: float = 1.0
+    interval: float = INTERVAL
     """Seconds between two."""
-    size: int = 56
+    size: int = SIZE
     """Bytes of payload; ICMP adds 8, IP 20 or 40."""
     ttl: int | None = None
-    timeout: float = 2.0
+    timeout: float = TIMEOUT
     """Seconds that an answer is waited for."""
     port: int = 0
     """For TCP; 0 for ICMP."""
@@ -125,7 +131,7 @@ class Pinger:
         self._probers: dict[Target, Prober] = {}
         self._ends: deque[tuple[float, Target, int]] = deque()
 
-    def run(self) -> Iterator[Event]:
+    def run(self) -> Generator[Event, None, None]:
         """Ask until all have been asked often enough, or for ever; tell of each probe.
 
         Raises ConfigurationError where too few descriptors are left.

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import secrets
-import socket
 from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
 from jackfield.errors import ConfigurationError, JackfieldError
 from jackfield.tools.names.labels import is_address, to_ascii
-from jackfield.tools.names.lookup import addresses_of
+from jackfield.tools.names.lookup import SockAddr, addresses_of, all_within, numeric
 from jackfield.tools.pinging import icmp
 from jackfield.tools.pinging.tally import Tally
 
@@ -40,7 +40,7 @@ class Target:
         self.version = version
         self.address = ""
         """In numbers, with its zone; empty where the name has none."""
-        self.sockaddr: tuple[str, int, int, int] | tuple[str, int] = ("", 0)
+        self.sockaddr: SockAddr = ("", 0)
         self.why = ""
         """Why it is not asked."""
         self.tally = Tally()
@@ -55,14 +55,16 @@ class Target:
     def _look_up(self, version: int, timeout: float) -> None:
         """Find its address. Raises JackfieldError."""
         name = self.host if is_address(self.host) else to_ascii(self.host)
-        found = addresses_of(name, version, timeout)[0]
-        self.sockaddr = found
-        self.address = socket.getnameinfo(found, socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)[0]
-        self.version = 6 if ":" in self.address else 4
-        plain = ip_address(self.address)
-        if plain.is_multicast or self.address == "255.255.255.255":
-            msg = f"{self.host}: {self.address} is a group, and one host is asked at a time"
-            raise ConfigurationError(msg)
+        place = addresses_of(name, version, timeout)[0]
+        address = numeric(place)
+        plain = ip_address(address)
+        if plain.is_multicast or address == "255.255.255.255":
+            raise ConfigurationError(
+                f"{self.host}: {address} stands for many hosts; one is asked at a time"
+            )
+        self.sockaddr = place
+        self.address = address
+        self.version = plain.version
 
     @property
     def shown(self) -> str:
@@ -71,7 +73,7 @@ class Target:
             return self.host
         return f"{self.host} ({self.address})"
 
-    def at(self, port: int) -> tuple[str, int, int, int] | tuple[str, int]:
+    def at(self, port: int) -> SockAddr:
         """Give the address to connect to."""
         first, _, *rest = self.sockaddr
         return (first, port, *rest)  # type: ignore[return-value]  # as long as it was
@@ -98,3 +100,20 @@ class Target:
     def number_of(self, sequence: int) -> int:
         """Give the number of the last probe that has this sequence number; 0 if there is none."""
         return max(0, self.tally.sent - ((self.tally.sent - sequence) & 0xFFFF))
+
+
+def targets_of(hosts: Sequence[str], *, version: int, timeout: float) -> list[Target]:
+    """Look up all hosts at once; give a target for each, each host once.
+
+    version: of IP: 0 for either. timeout: in seconds, for each name.
+    """
+
+    def make(host: str) -> Callable[[], Target]:
+        return lambda: Target(host, version=version, timeout=timeout)
+
+    made = all_within(2 * timeout, map(make, dict.fromkeys(hosts)))
+    return [one if isinstance(one, Target) else _raised(one) for one in made]
+
+
+def _raised(error: BaseException) -> Target:
+    raise error

@@ -75,7 +75,8 @@ def opened(version: int, kind: Kind) -> socket.socket:
 def _reason(no_datagram: OSError, no_raw: OSError) -> str:
     return (
         f"ICMP is not allowed here: no datagram socket ({code(no_datagram)}{_range()}), and no raw "
-        f"one ({code(no_raw)}), which needs root or CAP_NET_RAW; TCP stands in for it"
+        f"one ({code(no_raw)}), which needs root or CAP_NET_RAW. TCP stands in for it; "
+        "sudo sysctl net.ipv4.ping_group_range='0 2147483647' would allow it to everybody"
     )
 
 
