@@ -15,12 +15,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
+from typing import NamedTuple
 
 from jackfield.endpoints import Endpoint, Transport
 
 Address = IPv4Address | IPv6Address
 
-_LISTEN = "0A"  # TCP_LISTEN of net/tcp_states.h
+LISTEN = 10
+"""TCP_LISTEN of net/tcp_states.h."""
+
 _ACCEPTS = 0x10000  # __SO_ACCEPTCON of linux/net.h
 _SHOWN = 3  # holders that a line of text names
 
@@ -61,10 +64,10 @@ def holders(endpoint: Endpoint) -> list[Holder]:
     users = dict(_sockets(endpoint))
     if not users:
         return []
-    pids = sorted(_owners(users.keys()))
+    pids = sorted({pid for found in owners(users).pids.values() for pid in found})
     if pids:
         return [process(pid) for pid in pids]
-    return [Holder(user=user) for user in sorted({_user_name(uid) for uid in users.values()})]
+    return [Holder(user=user) for user in sorted({user_name(uid) for uid in users.values()})]
 
 
 def is_users_own(peer: Endpoint) -> bool:
@@ -97,17 +100,18 @@ def text(found: list[Holder]) -> str:
 def _sockets(endpoint: Endpoint) -> Iterator[tuple[int, int | None]]:
     """Give inode and user of each socket in the way; those that listen, where there are any."""
     if endpoint.path:
-        yield from unix_sockets(_lines("unix"), endpoint.path)
+        yield from unix_sockets(lines("unix"), endpoint.path)
         return
     try:
         host = ip_address(endpoint.host)
     except ValueError:  # a name, or no host
         return
     kind = "udp" if endpoint.transport is Transport.UDP else "tcp"
-    yield from inet_sockets([*_lines(kind), *_lines(f"{kind}6")], host, endpoint.port)
+    yield from inet_sockets([*lines(kind), *lines(f"{kind}6")], host, endpoint.port)
 
 
-def _lines(table: str) -> list[str]:
+def lines(table: str) -> list[str]:
+    """Give the lines of a table in /proc/net; none where there is no such table."""
     try:
         with Path(f"/proc/net/{table}").open(
             encoding="utf-8", errors="surrogateescape", newline="\n"
@@ -117,6 +121,38 @@ def _lines(table: str) -> list[str]:
         return []
 
 
+class Bound(NamedTuple):
+    """A socket as a line of /proc/net/tcp and its kin tells of it."""
+
+    address: Address
+    port: int
+    peer: Address
+    peer_port: int
+    """0, and an address of zeros, where there is no peer."""
+    state: int
+    """By net/tcp_states.h; a socket of UDP has those of TCP: established or closed."""
+    uid: int
+    inode: int
+    """0 where only the kernel has it any more, as in TIME_WAIT."""
+
+
+def bound_sockets(lines: Iterable[str]) -> Iterator[Bound]:
+    """Read lines of /proc/net/tcp and its kin. Those that are no such thing are left out."""
+    for line in lines:
+        parts = line.split()
+        try:
+            (address, port), (peer, peer_port) = _place(parts[1]), _place(parts[2])
+            state, uid, inode = int(parts[3], 16), int(parts[7]), int(parts[9])
+        except (ValueError, IndexError, struct.error):
+            continue
+        yield Bound(address, port, peer, peer_port, state, uid, inode)
+
+
+def _place(text: str) -> tuple[Address, int]:
+    address, _, port = text.partition(":")
+    return _address(address), int(port, 16)
+
+
 def inet_sockets(lines: Iterable[str], host: Address, port: int) -> list[tuple[int, int | None]]:
     """Read lines of /proc/net/tcp and its kin: inode and user of what is in the way of host:port.
 
@@ -124,17 +160,10 @@ def inet_sockets(lines: Iterable[str], host: Address, port: int) -> list[tuple[i
     """
     listening: list[tuple[int, int | None]] = []
     others: list[tuple[int, int | None]] = []
-    for line in lines:
-        parts = line.split()
-        try:
-            address, _, hexadecimal = parts[1].partition(":")
-            if int(hexadecimal, 16) != port or not _excludes(_address(address), host):
-                continue
-            uid, inode = int(parts[7]), int(parts[9])
-        except (ValueError, IndexError, struct.error):
-            continue
-        if inode:  # 0: only the kernel has it any more, as in TIME_WAIT
-            (listening if parts[3] == _LISTEN else others).append((inode, uid))
+    for found in bound_sockets(lines):
+        if found.port == port and found.inode and _excludes(found.address, host):
+            there = listening if found.state == LISTEN else others
+            there.append((found.inode, found.uid))
     return listening or others
 
 
@@ -176,12 +205,28 @@ def unix_sockets(lines: Iterable[str], path: str) -> list[tuple[int, int | None]
     return listening or others
 
 
-def _owners(inodes: Iterable[int]) -> Iterator[int]:
-    """Give the processes that have one of these sockets open, as far as we may look."""
-    links = {f"socket:[{inode}]" for inode in inodes}
+class Owners(NamedTuple):
+    """The processes that have sockets open."""
+
+    pids: dict[int, list[int]]
+    """Of each inode."""
+    hidden: int
+    """How many processes this user may not look into."""
+
+
+def owners(inodes: Iterable[int]) -> Owners:
+    """Find the processes that have these sockets open, as far as we may look."""
+    links = {f"socket:[{inode}]": inode for inode in inodes}
+    pids: dict[int, list[int]] = {}
+    hidden = 0
     for folder in _numbered("/proc"):
-        if any(_link(descriptor) in links for descriptor in _numbered(f"{folder}/fd")):
-            yield int(folder.rpartition("/")[2])
+        pid = int(folder.rpartition("/")[2])
+        descriptors = _numbered(f"{folder}/fd")
+        if not descriptors and _is_closed(folder):
+            hidden += 1
+        for inode in {links[link] for link in map(_link, descriptors) if link in links}:
+            pids.setdefault(inode, []).append(pid)
+    return Owners(pids, hidden)
 
 
 def _numbered(folder: str) -> list[str]:
@@ -193,6 +238,20 @@ def _numbered(folder: str) -> list[str]:
         return []
 
 
+def _is_closed(folder: str) -> bool:
+    """Whether a process, which is no thread of the kernel's, may not be looked into."""
+    try:
+        os.scandir(f"{folder}/fd").close()
+    except PermissionError:
+        try:
+            return bool(Path(f"{folder}/cmdline").read_bytes())
+        except OSError:
+            return False
+    except OSError:  # it has ended
+        pass
+    return False
+
+
 def _link(path: str) -> str:
     try:
         return os.readlink(path)  # noqa: PTH115  by the ten thousand, so the fastest way
@@ -200,7 +259,8 @@ def _link(path: str) -> str:
         return ""
 
 
-def _user_name(uid: int | None) -> str:
+def user_name(uid: int | None) -> str:
+    """Give the name of a user, or the number where there is none; "" for None."""
     if uid is None:
         return ""
     if sys.platform != "win32":

@@ -124,11 +124,11 @@ def test_a_process_that_has_ended_has_no_name() -> None:
 
 
 def test_a_user_without_a_name_is_a_number() -> None:
-    assert module._user_name(2**31 - 7) == str(2**31 - 7)
+    assert module.user_name(2**31 - 7) == str(2**31 - 7)
 
 
 def test_a_table_this_system_lacks_is_empty() -> None:
-    assert module._lines("no such table") == []
+    assert module.lines("no such table") == []
 
 
 def raw(address: IPv4Address | IPv6Address, port: int) -> str:
@@ -189,6 +189,25 @@ def test_any_line_of_unix_is_read(words: list[str]) -> None:
         for inode, uid in unix_sockets([line], "/x"):
             assert isinstance(inode, int)
             assert uid is None
+
+
+def test_a_line_is_read_whole() -> None:
+    line = row("127.0.0.1", 80).replace("00000000:0000", raw(ip_address("192.0.2.1"), 4000))
+    assert list(module.bound_sockets([line, "  sl  local_address rem_address   st"])) == [
+        (IPv4Address("127.0.0.1"), 80, IPv4Address("192.0.2.1"), 4000, 10, 7, 99)
+    ]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs a process that this user may not look into")
+def test_processes_that_cannot_be_looked_into_are_counted() -> None:
+    with held("AF_INET", "SOCK_STREAM", "127.0.0.1", "") as (pid, port):
+        table = module.bound_sockets(module.lines("tcp"))
+        (found,) = [one for one in table if (one.port, one.state) == (int(port), module.LISTEN)]
+        assert module.owners([found.inode]).pids == {found.inode: [pid]}
+        with no_privileges():
+            seen = module.owners([found.inode])
+    assert seen.pids == {}
+    assert seen.hidden >= 1
 
 
 def test_who_accepts_comes_before_who_was_accepted() -> None:
