@@ -221,10 +221,10 @@ def owners(inodes: Iterable[int]) -> Owners:
     hidden = 0
     for folder in _numbered("/proc"):
         pid = int(folder.rpartition("/")[2])
-        descriptors = _numbered(f"{folder}/fd")
-        if not descriptors and _is_closed(folder):
+        found = {_link(path) for path in _numbered(f"{folder}/fd")} - {""}
+        if not found and _is_closed(folder):
             hidden += 1
-        for inode in {links[link] for link in map(_link, descriptors) if link in links}:
+        for inode in {links[link] for link in found if link in links}:
             pids.setdefault(inode, []).append(pid)
     return Owners(pids, hidden)
 
@@ -241,13 +241,13 @@ def _numbered(folder: str) -> list[str]:
 def _is_closed(folder: str) -> bool:
     """Whether a process, which is no thread of the kernel's, may not be looked into."""
     try:
-        os.scandir(f"{folder}/fd").close()
+        os.stat(f"{folder}/fd/0")  # noqa: PTH116  beside its kin
     except PermissionError:
         try:
             return bool(Path(f"{folder}/cmdline").read_bytes())
         except OSError:
             return False
-    except OSError:  # it has ended
+    except OSError:  # it has ended, or has nothing open
         pass
     return False
 
