@@ -140,7 +140,12 @@ class ConnectionEnded(JackfieldError, ConnectionError):
 
 
 class EndOfStream(ConnectionEnded, EOFError):
-    """The peer has ended its side. Sending still works until the connection is closed."""
+    """The peer has ended its side. Sending still works until the connection is closed.
+
+    said: why, in the peer's words, where the framing carries them.
+    """
+
+    said = ""
 
 
 class ConnectionClosed(ConnectionEnded):

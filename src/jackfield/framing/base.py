@@ -163,9 +163,11 @@ class Decoder(Generic[M]):
     are worth a `drop()` once those messages are used. One look tells that all is well.
     error: what broke the framing, once something did. Feeding goes nowhere from then on.
     pieces: messages given out so far that were but a piece of a longer one, as of an HTTP body.
+    why: what the peer has said of why it ends, where the framing carries that.
     """
 
     pieces: int = 0
+    why: str = ""
 
     __slots__ = (
         "_buffer",

@@ -293,7 +293,10 @@ class StreamConnection(WebSocketStream[M]):
     def end_of_input(self) -> Exception:
         if self._error is None:
             self._decoder.finish()
-        return self._decoder.error or self._lost_midway() or super().end_of_input()
+        error = self._decoder.error or self._lost_midway() or super().end_of_input()
+        if isinstance(error, EndOfStream):
+            error.said = self._decoder.why
+        return error
 
     def end_input(self) -> None:
         if self._on_ready is not None:

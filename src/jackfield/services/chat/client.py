@@ -5,7 +5,7 @@ The rules this file owns:
 1. A connection that is lost is made again, after a pause that doubles up to `LONGEST_PAUSE`, with
    chance in it, so that a thousand clients of a board that restarts do not come back as one.
 2. Who was never in is told why and not kept waiting: the first connection, and the first refusal,
-   are errors.
+   are errors. So is a later refusal of a token: it will be no better at the next try.
 3. A connection on which nothing comes is asked whether it is there, and given up when it is not.
 """
 
@@ -27,10 +27,8 @@ from jackfield.net.connection import Connection
 from jackfield.net.dialing import Attempt
 from jackfield.services.chat.known import Event, Unsent, Welcome
 from jackfield.services.chat.replica import Replica
+from jackfield.services.chat.wire import MOST_ANSWER
 from jackfield.services.chat.words import NotSaid, key_of
-
-MOST_ANSWER = 2 * 1024 * 1024
-"""Bytes of one message of the chat: a page of history of the longest texts."""
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
@@ -119,20 +117,28 @@ class ChatClient:
     async def run(self) -> None:
         """Stay connected until cancelled.
 
-        Raises NotSaid when one may not come in, and what `connect()` raises, ConnectionEnded and
-        RemoteProtocolError, as long as one never was in.
+        Raises NotSaid when one may not come in, or not any more, with what the chat said when it
+        ended the connection; and what `connect()` raises, ConnectionEnded and RemoteProtocolError,
+        as long as one never was in.
         """
         loop = asyncio.get_running_loop()
+        said = ""
         pause = self._timing.first_pause
         while True:
             began = loop.time()
             try:
                 await self._serve()
-            except EndOfStream:
-                error: Exception = PeerLost("the server has ended the connection")
+            except EndOfStream as found:
+                said = found.said
+                why = f": {said}" if said else ""
+                error: Exception = PeerLost(f"the server has ended the connection{why}")
                 if not self._was_in:
                     raise error from None
-            except (ConnectError, ConnectionEnded, BrokenProtocol, NotSaid) as found:
+            except NotSaid as found:
+                if not self._was_in or (self._token and found.wait is None):
+                    raise (NotSaid(said) if said else found) from None
+                error = found
+            except (ConnectError, ConnectionEnded, BrokenProtocol) as found:
                 if not self._was_in:
                     raise
                 error = found

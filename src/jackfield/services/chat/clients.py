@@ -12,7 +12,7 @@ from jackfield.errors import EndOfStream, KeepingFailed, PeerLost
 from jackfield.net.connection import Connection
 from jackfield.services.chat import wire
 from jackfield.services.chat.doors import Doors, bring_in
-from jackfield.services.chat.history import MOST_AT_ONCE, Message
+from jackfield.services.chat.history import MOST_AT_ONCE, Message, fitting
 from jackfield.services.chat.hub import MOST_HERE, Hub, Person, RoomState, two_of
 from jackfield.services.chat.outgoing import Forms, Outgoing
 from jackfield.services.chat.wire import Asked
@@ -117,16 +117,13 @@ class ClientSession:
                     self.person, new = await self._doors.who(name or "", token or "", conn.source)
                 break
             except (NotSaid, KeepingFailed) as error:
-                await conn.send({"is": "error", "why": str(error), "do": "come"})
+                await self._refuse(error)
         try:
             read = await bring_in(self._hub, self._doors, self)
             self._read_up_to |= read
             rooms = [await self._room_for_me(self._hub.rooms[name], read[name]) for name in read]
-        except NotSaid as error:
-            await conn.send({"is": "error", "why": str(error), "do": "come"})
-            return False
-        except KeepingFailed as error:
-            await conn.send({"is": "error", "why": str(error), "do": "come", "wait": WAIT})
+        except (NotSaid, KeepingFailed) as error:
+            await self._refuse(error)
             return False
         welcome = {
             "is": "welcome",
@@ -138,6 +135,12 @@ class ClientSession:
         for name in read:
             self.here(self._hub.rooms[name])
         return True
+
+    async def _refuse(self, error: NotSaid | KeepingFailed) -> None:
+        """Say why this client may not come in, and whether it may try again."""
+        wait = error.wait if isinstance(error, NotSaid) else WAIT
+        answer = {"is": "error", "why": str(error), "do": "come"}
+        await self._conn.send(answer | ({} if wait is None else {"wait": wait}))
 
     async def _room_for_me(self, room: RoomState, read: int) -> dict[str, Any]:
         mentions = 0
@@ -231,16 +234,13 @@ class ClientSession:
         return {"is": "done"}
 
     async def _page(self, asked: Asked) -> dict[str, Any]:
-        room, most = asked.text("room"), _most(asked)
-        found = await self._hub.page(
-            self.person,
-            room,
-            before=asked.maybe_number("before"),
-            after=asked.maybe_number("after"),
-            most=most,
-        )
-        messages = [wire.said(message) for message in found]
-        return {"is": "page", "room": room, "messages": messages, "more": len(found) == most}
+        room, most, after = asked.text("room"), _most(asked), asked.maybe_number("after")
+        before = asked.maybe_number("before")
+        found = await self._hub.page(self.person, room, before=before, after=after, most=most)
+        page = fitting(found, last=after is None)
+        more = len(found) == most or len(page) < len(found)
+        messages = [wire.said(message) for message in page]
+        return {"is": "page", "room": room, "messages": messages, "more": more}
 
     async def _search(self, asked: Asked) -> dict[str, Any]:
         most = _most(asked)
@@ -251,8 +251,10 @@ class ClientSession:
             asked.maybe_place("before"),
             most,
         )
-        messages = [wire.said(message) for message in found]
-        return {"is": "found", "messages": messages, "more": len(found) == most}
+        page = fitting(found)
+        more = len(found) == most or len(page) < len(found)
+        messages = [wire.said(message) for message in page]
+        return {"is": "found", "messages": messages, "more": more}
 
     async def _rooms(self, _asked: Asked) -> dict[str, Any]:
         key = self.person.key

@@ -62,7 +62,7 @@ async def bring_in(hub: Hub, doors: Doors, session: Session) -> dict[str, int]:
     try:
         person = await doors.still(session.person)
         if person.key != session.person.key:
-            raise NotSaid(f"you are called {person.name} here now: come in again")
+            raise NotSaid(f"you are called {person.name} here now: come in again", 0.1)
     except BaseException:
         hub.go(session)
         raise

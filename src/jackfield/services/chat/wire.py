@@ -33,7 +33,8 @@ From the chat::
     {"is": "done", "room": …}            {"is": "error", "do": …, "why": …, "id": … of a `say`}
         with `"wait": SECONDS` where it can be said again after these, as it is
     {"is": "missed"}                     what was said meanwhile is to be asked for by `page`
-    {"error": …}                         the last one, where the chat ends the connection: why
+    {"error": …}                         the last one, where the chat ends the connection: why;
+        over WebSocket that is the reason of the close (1008), as far as it has room
 
 ROOM is `{"room": …, "kind": …, "with": …, "topic": …, "last": …, "read": …, "mentions": …,
 "keeper": …}`: `with` is the other one of a direct conversation, `keeper` whether one may keep
