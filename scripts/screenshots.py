@@ -10,14 +10,16 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sys
+import time
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from unittest import mock
 
 from playwright.async_api import Browser, ViewportSize, async_playwright
 
 from jackfield.board import web
+from jackfield.board.codes import picture_of
 from jackfield.server import Server
 from jackfield.services.chat import Chat
 from jackfield.services.chat.history import Message, NewMessage, RoomRecord
@@ -89,6 +91,86 @@ class Guests:
         """Let them go."""
 
 
+def service(name: str, state: str, ago: float, *endpoints: str, **more: Any) -> dict[str, Any]:
+    """Make up how a service is."""
+    usual = {"service": name, "why": "", "model": "asyncio", "connections": 0, "opened": 0}
+    rates = {"refused": {}, "messages_per_second": 0.0, "bytes_per_second": 0.0}
+    own = {"name": name, "state": state, "since": time.time() - ago, "endpoints": list(endpoints)}
+    return usual | rates | own | more
+
+
+def token(number: int, kind: str, name: str, used: float | None, **more: Any) -> dict[str, Any]:
+    """Make up a token. used: seconds before now."""
+    now = int(time.time())
+    usual = {"role": "member", "label": "", "made": now - 86400 * 9, "expires": now + 86400 * 81}
+    own = {"number": number, "kind": kind, "name": name, "uses": None, "state": "good"}
+    return usual | own | {"own": False, "last_used": used and now - int(used)} | more
+
+
+class Shown:
+    """Has the board be as it is in the pictures, for whoever asks."""
+
+    async def is_owner(self, secret: str) -> bool:
+        return secret == ME
+
+    async def answer(
+        self, asked: dict[str, Any], secret: str, leaving: asyncio.Future[None]
+    ) -> dict[str, Any]:
+        del secret, leaving
+        now = time.time()
+        if asked["do"] == "invite":
+            link = "https://board.lab.example/in/dgxouTfH_hWuo1NGhtxS7lWmjYnrJlHk3S5Fr-ERfq8"
+            made = {"expires": now + asked["expires"], "uses": asked["uses"], "role": asked["role"]}
+            return made | {"link": link, "picture": picture_of(link)}
+        if asked["do"] == "tokens":
+            return {
+                "more": 0,
+                "tokens": [
+                    token(31, "session", "Sakura", 60),
+                    token(30, "session", ME, 20, own=True),
+                    token(28, "invite", "", 2400, uses=12, expires=now + 6 * 3600),
+                    token(27, "session", "李伟", 2250),
+                    token(26, "session", "Jonas", 1650),
+                    token(25, "machine", "", 5, label="sensor reader", expires=None),
+                    token(19, "invite", "", None, uses=1, role="operator"),
+                ],
+            }
+        taken = "tcp://0.0.0.0:7020: this address is in use; another program listens there"
+        lines = {"connections": 41, "opened": 1204, "refused": {"connections": 12, "idle": 3}}
+        return {
+            "name": "Network lab",
+            "process": 2718,
+            "since": now - 9 * 86400,
+            "data": "/srv/lab",
+            "people": 46,
+            "store": {"state": "ok", "why": ""},
+            "services": [
+                service(
+                    "chat",
+                    "running",
+                    9 * 86400,
+                    "tcp://127.0.0.1:7000",
+                    "tls://0.0.0.0:7001",
+                    messages_per_second=86.4,
+                    bytes_per_second=11264.0,
+                    **lines,
+                ),
+                service(
+                    "page",
+                    "running",
+                    3 * 3600,
+                    "tls://0.0.0.0:7443",
+                    connections=17,
+                    opened=392,
+                    messages_per_second=23.1,
+                    bytes_per_second=48230.0,
+                ),
+                service("clock", "stopped", 1500, "udp://0.0.0.0:7013", service="time"),
+                service("echo", "failed", 240, "tcp://0.0.0.0:7020", why=taken),
+            ],
+        }
+
+
 class Stood:
     """Somebody who is here, and does nothing."""
 
@@ -145,7 +227,7 @@ async def take(browser: Browser, name: str, size: ViewportSize, scheme: Scheme) 
     chat = Chat()
     await fill(chat)
     is_phone = size["width"] < 900
-    board = web.Page(chat, Guests(), name="Network lab")
+    board = web.Page(chat, Guests(), name="Network lab", owner=Shown())
     async with Server(board.service(), "tcp://127.0.0.1:0") as server:
         context = await browser.new_context(
             viewport=size, color_scheme=scheme, locale="en-GB", has_touch=is_phone
@@ -157,7 +239,8 @@ async def take(browser: Browser, name: str, size: ViewportSize, scheme: Scheme) 
             await page.wait_for_timeout(300)  # for what moves to have come to rest
             await page.screenshot(path=PICTURES / f"board-{what}-{name}.png")
 
-        await page.goto(f"http://127.0.0.1:{server.endpoints[0].port}/")
+        address = f"http://127.0.0.1:{server.endpoints[0].port}/"
+        await page.goto(address)
         await page.fill("#name", ME)
         if is_phone:
             await shoot("door")
@@ -170,6 +253,17 @@ async def take(browser: Browser, name: str, size: ViewportSize, scheme: Scheme) 
         else:
             await page.keyboard.press("Control+k")
             await shoot("find")
+            await page.keyboard.press("Escape")
+        await page.goto(f"{address}#tab/board")
+        await page.wait_for_selector(".service")
+        await page.wait_for_selector(".token")
+        await shoot("owner")
+        if is_phone:
+            await page.fill("#invite-uses", "30")
+            await page.click("#invite-go")
+            await page.wait_for_selector("#invite-made")
+            await page.evaluate("document.activeElement.blur()")
+            await shoot("invite")
         await context.close()
 
 

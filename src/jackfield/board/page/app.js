@@ -1,5 +1,6 @@
 /** The page as a whole: who is here, which room is looked at, and what goes where. */
 
+import { BoardTab } from "./board.js";
 import { Composer } from "./composer.js";
 import { BASE, comeIn, post, whoAmI, secretOfLink } from "./door.js";
 import { avatar, byId, decoded, icon, keep, kept, make, showWhy } from "./dom.js";
@@ -11,7 +12,7 @@ import { People } from "./people.js";
 import { Rooms } from "./rooms.js";
 import { FIND_KEY, prepareSettings } from "./settings.js";
 import { Link } from "./socket.js";
-import { showTab } from "./tabs.js";
+import { Tabs } from "./tabs.js";
 import { t, translate, why } from "./words.js";
 
 const LOBBY = "lobby";
@@ -21,7 +22,7 @@ const isNarrow = matchMedia("(max-width: 899px)");
 const hasColumn = matchMedia("(min-width: 1180px)");
 
 class App {
-  /** @param {{name: string, board: string}} me */
+  /** @param {{name: string, board: string, owner: boolean}} me */
   constructor(me) {
     this.me = me;
     /** @type {import("./rooms.js").Room | null} */
@@ -63,6 +64,8 @@ class App {
     this.palette = new Palette(this);
     this.search = new Search(this);
     this.composer = new Composer(this);
+    this.tabs = new Tabs(me.owner, (name) => this.showsTab(name));
+    this.board = me.owner ? new BoardTab() : null;
     this.settings = prepareSettings({ signOut: () => this.signOut() });
     this.rooms.me = me.name;
     this.outbox.belongTo(me.name);
@@ -75,7 +78,7 @@ class App {
     byId("own").replaceChildren(avatar(this.me.name), make("bdi", { text: this.me.name }));
     byId("find-key").textContent = FIND_KEY;
     byId("board").hidden = false;
-    showTab("chat");
+    this.tabs.show(this.tabs.inAddress || "chat");
     this.showPeople(hasColumn.matches && kept("people") !== "no");
     this.showSide(false);
     this.link.start();
@@ -123,7 +126,8 @@ class App {
     if (!room) return;
     this.rooms.all.delete(name);
     if (room === this.room) {
-      this.open(LOBBY);
+      if (this.isInChat) this.open(LOBBY);
+      else this.turnTo(this.rooms.all.get(LOBBY));
       this.notice(t("left", { room: this.rooms.titleOf(room), why: why(reason) }));
     }
     this.showList();
@@ -155,10 +159,29 @@ class App {
 
   // Going somewhere
 
+  get isInChat() {
+    return this.tabs.current === "chat";
+  }
+
+  /** Do what belongs to another tab being shown. @param {string} name */
+  showsTab(name) {
+    this.closePeople();
+    this.showSide(false);
+    this.board?.look(name === "board");
+    byId("skip").textContent = t(this.isInChat ? "skip" : "skip_board");
+    const hash = !this.isInChat ? this.tabs.addressOf(name) : this.room ? addressOf(this.room) : location.hash;
+    if (location.hash !== hash) location.hash = hash;
+    this.look();
+    this.showList();
+    // on a phone what had the focus has gone with its drawer
+    if (isNarrow.matches && this.room) byId(this.isInChat ? "log" : "board-title").focus({ preventScroll: true });
+  }
+
   /** Look at a room that one is in; one that is about to come is looked at then. @param {string} name */
   open(name) {
     const room = this.rooms.all.get(name);
     this.wanted = room ? "" : name;
+    this.tabs.show("chat");
     this.showSide(false);
     if (room && room !== this.room) this.turnTo(room);
     if (!room) return;
@@ -173,8 +196,8 @@ class App {
     if (before) before.isLookedBack = false;
     this.room = room;
     room.divider = room.unread ? room.read : null;
-    const hash = `#/${encodeURIComponent(room.name)}`;
-    if (location.hash !== hash) {
+    const hash = addressOf(room);
+    if (this.isInChat && location.hash !== hash) {
       if (before) location.hash = hash;
       else history.replaceState(null, "", hash);
     }
@@ -249,7 +272,8 @@ class App {
   /** Note what is read, when somebody looks at it. */
   look() {
     if (!this.room) return;
-    if (document.hasFocus() && !document.hidden && this.log.isAtEnd) this.rooms.markRead(this.room);
+    const isLooking = this.isInChat && document.hasFocus() && !document.hidden;
+    if (isLooking && this.log.isAtEnd) this.rooms.markRead(this.room);
     else if (this.room.divider === null && this.room.unread) this.room.divider = this.room.read;
   }
 
@@ -258,10 +282,12 @@ class App {
     this.list.render(this.room.name);
     const rooms = [...this.rooms.all.values()];
     const mine = rooms.reduce((sum, room) => sum + (room.unread ? room.mentions : 0), 0);
-    const others = rooms.some((room) => room !== this.room && room.unread);
+    const others = rooms.some((room) => room.unread && !(room === this.room && this.isInChat));
     byId("elsewhere").hidden = !others;
     byId("elsewhere").classList.toggle("mine", mine > 0);
-    const title = `${this.rooms.titleOf(this.room)} · ${this.me.board}`;
+    this.tabs.mark("chat", others && !this.isInChat ? t("new_messages") : "");
+    const what = this.isInChat ? this.rooms.titleOf(this.room) : t(`tab_${this.tabs.current}`);
+    const title = `${what} · ${this.me.board}`;
     document.title = mine ? `(${mine}) ${title}` : title;
   }
 
@@ -270,10 +296,15 @@ class App {
     const shown = isShown && isOver;
     document.body.classList.toggle("side-open", shown);
     byId("side").inert = isOver && !shown;
-    byId("view-chat").inert = shown;
-    byId("side-button").setAttribute("aria-expanded", String(shown));
+    for (const one of document.querySelectorAll(".view")) one.inert = shown;
+    for (const one of document.querySelectorAll(".side-button")) one.setAttribute("aria-expanded", String(shown));
     this.showScrim();
     if (shown) this.list.focus();
+  }
+
+  /** What opens the list of rooms, in the tab that is shown. @returns {HTMLElement} */
+  get sideButton() {
+    return this.tabs.view.querySelector(".side-button");
   }
 
   showPeople(isShown) {
@@ -301,7 +332,9 @@ class App {
     byId("find-button").addEventListener("click", () => this.palette.show());
     byId("search-button").addEventListener("click", () => this.search.show());
     byId("settings-button").addEventListener("click", () => this.settings.showModal());
-    byId("side-button").addEventListener("click", () => this.showSide(true));
+    for (const one of document.querySelectorAll(".side-button")) {
+      one.addEventListener("click", () => this.showSide(true));
+    }
     byId("scrim").addEventListener("click", () => this.closeOver());
     byId("people-close").addEventListener("click", () => this.showPeople(false));
     byId("people-button").addEventListener("click", () => {
@@ -311,7 +344,8 @@ class App {
     });
     byId("skip").addEventListener("click", (event) => {
       event.preventDefault();
-      this.composer.focus();
+      if (this.isInChat) this.composer.focus();
+      else byId("board-title").focus();
     });
     byId("room-topic").addEventListener("click", () => this.showAbout());
     byId("topic-form").addEventListener("submit", (event) => {
@@ -329,7 +363,8 @@ class App {
     }
     addEventListener("hashchange", () => {
       const name = nameInAddress();
-      if (this.rooms.all.has(name)) this.open(name);
+      if (this.tabs.inAddress) this.tabs.show(this.tabs.inAddress);
+      else if (this.rooms.all.has(name)) this.open(name);
     });
     addEventListener("focus", () => {
       this.look();
@@ -354,7 +389,7 @@ class App {
     } else if (event.altKey && (event.key === "ArrowDown" || event.key === "ArrowUp")) {
       event.preventDefault();
       this.open(this.list.beside(event.key === "ArrowDown" ? 1 : -1));
-    } else if (event.key === "Escape" && !this.closeOver()) {
+    } else if (event.key === "Escape" && !this.closeOver() && this.isInChat) {
       this.log.toNewest();
       this.composer.focus();
     }
@@ -365,7 +400,7 @@ class App {
     const { classList } = document.body;
     if (classList.contains("side-open")) {
       this.showSide(false);
-      byId("side-button").focus();
+      this.sideButton.focus();
       return true;
     }
     if (classList.contains("people-open") && !hasColumn.matches) {
@@ -400,6 +435,9 @@ class App {
     location.replace(BASE);
   }
 }
+
+/** How a room is written in the address. @param {import("./rooms.js").Room} room */
+const addressOf = (room) => `#/${encodeURIComponent(room.name)}`;
 
 /** The room that the address names; "" without one. */
 const nameInAddress = () => decoded(location.hash.replace(/^#\/?/, ""));

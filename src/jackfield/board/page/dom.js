@@ -26,6 +26,7 @@ export const byId = (id) => document.getElementById(id);
 
 const PATHS = {
   chat: "M4 5h16v11H10l-5 4v-4H4z",
+  board: "M4 5h16v6H4zm0 8h16v6H4zM7.5 8h.1m-.1 8h.1M11 8h5m-5 8h5",
   menu: "M4 7h16M4 12h16M4 17h16",
   search: "M11 18a7 7 0 1 0 0-14 7 7 0 0 0 0 14zm5-2 5 5",
   people: "M9 11a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7zm-6.5 9c.3-4 2.7-6 6.5-6s6.2 2 6.5 6M16 4.5a3.3 3.3 0 0 1 0 6.3M18 14.5c2 .8 3.2 2.6 3.5 5.5",
@@ -71,6 +72,13 @@ export function dress(circle, name) {
   circle.className = `avatar hue-${((sum >>> 13) ^ (sum >>> 24)) & 7}`;
   circle.textContent = [...name][0]?.toUpperCase() ?? "?";
 }
+
+/** In what time is told, and the seconds of each. @type {[Intl.RelativeTimeFormatUnitSingular, number][]} */
+export const UNITS = [
+  ["day", 86400],
+  ["hour", 3600],
+  ["minute", 60],
+];
 
 /** Remember a setting in this browser, if it keeps anything. */
 export function keep(name, value) {

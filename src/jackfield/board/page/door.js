@@ -13,7 +13,12 @@ export async function whoAmI() {
   return answer.json();
 }
 
-/** @param {string} path @param {object} body @returns {Promise<any>} */
+/**
+ * Send something to the board.
+ * @param {string} path
+ * @param {object} body
+ * @returns {Promise<any>} its answer. Fails with why not, and the `status`; TypeError without a way to it.
+ */
 export async function post(path, body) {
   const answer = await fetch(new URL(path, BASE), {
     method: "POST",
@@ -21,7 +26,7 @@ export async function post(path, body) {
     body: JSON.stringify(body),
   });
   const found = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(found.why ?? `${answer.status}`);
+  if (!answer.ok) throw Object.assign(new Error(found.why ?? `${answer.status}`), { status: answer.status });
   return found;
 }
 

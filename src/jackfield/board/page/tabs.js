@@ -1,33 +1,82 @@
-/** The parts of the board, side by side: each has a view of its own, of which one is shown. */
+/**
+ * The parts of the board, side by side: each has a view of its own, of which one is shown.
+ *
+ * A view that is away keeps its size, so that all in it is where it was when it comes back.
+ */
 
 import { byId, icon, make } from "./dom.js";
 import { t } from "./words.js";
 
-/** @typedef {{name: string, icon: string, view: string}} Tab `view` is the id of its element */
+/** @typedef {{name: string, isOwners: boolean}} Tab its view has the id `view-NAME` */
 
 /** @type {Tab[]} */
-const TABS = [{ name: "chat", icon: "chat", view: "view-chat" }];
+const TABS = [
+  { name: "chat", isOwners: false },
+  { name: "board", isOwners: true },
+];
 
-/** Show a tab, and none of the others. @param {string} name */
-export function showTab(name) {
-  byId("tabs").replaceChildren(
-    ...TABS.map((tab) =>
-      make(
-        "li",
-        {},
-        make(
-          "button",
-          {
-            type: "button",
-            class: "rail-button",
-            "aria-current": tab.name === name ? "page" : null,
-            on: { click: () => showTab(tab.name) },
-          },
-          icon(tab.icon),
-          make("span", { text: t(`tab_${tab.name}`) }),
-        ),
-      ),
-    ),
-  );
-  for (const tab of TABS) byId(tab.view).hidden = tab.name !== name;
+const ADDRESS = "#tab/";
+
+export class Tabs {
+  /**
+   * @param {boolean} isOwner whether this is the board's owner: some tabs are for nobody else
+   * @param {(name: string) => void} shown called when another tab is shown
+   */
+  constructor(isOwner, shown) {
+    this.shown = shown;
+    this.current = "";
+    this.tabs = TABS.filter((tab) => isOwner || !tab.isOwners);
+    this.buttons = new Map(this.tabs.map((tab) => [tab.name, this.button(tab)]));
+    for (const tab of this.tabs) byId(`view-${tab.name}`).hidden = false;
+    byId("tabs").replaceChildren(...[...this.buttons.values()].map((one) => make("li", {}, one)));
+  }
+
+  /** @param {Tab} tab */
+  button({ name }) {
+    const text = t(`tab_${name}`);
+    const dot = make("span", { class: "dot", hidden: true });
+    return make(
+      "button",
+      { type: "button", class: "rail-button", "aria-label": text, on: { click: () => this.show(name) } },
+      icon(name),
+      make("span", { text }),
+      dot,
+    );
+  }
+
+  /** The view that is shown. @returns {HTMLElement} */
+  get view() {
+    return byId(`view-${this.current}`);
+  }
+
+  /** Show a tab, and none of the others. @param {string} name */
+  show(name) {
+    if (name === this.current) return;
+    this.current = name;
+    document.body.dataset.tab = name;
+    for (const [other, button] of this.buttons) {
+      byId(`view-${other}`).classList.toggle("away", other !== name);
+      if (other === name) button.setAttribute("aria-current", "page");
+      else button.removeAttribute("aria-current");
+    }
+    this.shown(name);
+  }
+
+  /** Mark a tab in which there is something new. @param {string} name @param {string} what "" for nothing */
+  mark(name, what) {
+    const button = this.buttons.get(name);
+    button.querySelector(".dot").hidden = !what;
+    button.setAttribute("aria-label", what ? `${t(`tab_${name}`)}, ${what}` : t(`tab_${name}`));
+  }
+
+  /** The tab that the address names; "" without one. */
+  get inAddress() {
+    const name = location.hash.startsWith(ADDRESS) ? location.hash.slice(ADDRESS.length) : "";
+    return this.buttons.has(name) ? name : "";
+  }
+
+  /** How a tab is written in the address. @param {string} name */
+  addressOf(name) {
+    return `${ADDRESS}${name}`;
+  }
 }
