@@ -29,7 +29,6 @@ from urllib.parse import urlsplit
 from jackfield.errors import JackfieldError, KeepingFailed
 from jackfield.events import Draining
 from jackfield.framing.http import HTTP, HTTPError
-from jackfield.framing.json_lines import JSONLines
 from jackfield.http.exchange import Exchange
 from jackfield.http.hosts import Hosts
 from jackfield.http.routes import Handler, Routes
@@ -339,8 +338,7 @@ class Page:
         if person is None and "origin" in exchange.request.fields:
             await self._tell(exchange, 401, {"why": "sign in first"})
             return
-        framing = JSONLines(wire.MOST_MESSAGE)
-        conn = await exchange.upgrade(framing, self._origins, silent=True)
+        conn = await exchange.upgrade(wire.FRAMING, self._origins, silent=True)
         if conn is None:
             return
         if person is None:

@@ -10,7 +10,6 @@ import asyncio
 from typing import Any
 
 from jackfield.errors import KeepingFailed
-from jackfield.framing.json_lines import JSONLines
 from jackfield.framing.lines import lines
 from jackfield.limits import Limits
 from jackfield.net.connection import Connection
@@ -120,7 +119,7 @@ class _Alone:
         if self._chat is None:
             self._chat = Chat()
         if conn.local.is_websocket:
-            await self._chat.by_client(conn.switch(JSONLines(wire.MOST_MESSAGE)))
+            await self._chat.by_client(conn.switch(wire.FRAMING))
         else:
             await self._chat.by_lines(conn)
 

@@ -16,6 +16,10 @@ from jackfield.services.chat.words import indexed, key_of, mentions_in, phrases_
 MOST_AT_ONCE = 200
 """Messages on one page of history."""
 
+MOST_PAGE = 128 * 1024
+"""Bytes of the texts on a page that is sent: thousands of those who read nothing may each have one
+waiting for them."""
+
 Kind = Literal["room", "direct"]
 
 
@@ -231,6 +235,16 @@ class MemoryHistory(History):
     async def mentions_of(self, person: str, room: str, after: int) -> int:
         messages = self._messages.get(room, [])
         return sum(one.number > after and person in mentions_in(one.text) for one in messages)
+
+
+def fitting(found: list[Message], *, last: bool = False) -> list[Message]:
+    """Give as many messages as may be sent on one page, at least one: the first, or the last."""
+    size = 0
+    for count, message in enumerate(reversed(found) if last else found):
+        size += len(message.text.encode())
+        if count and size > MOST_PAGE:
+            return found[-count:] if last else found[:count]
+    return found
 
 
 def _has(text: str, phrases: list[str]) -> bool:

@@ -17,7 +17,7 @@ from jackfield.net.connection import Connection
 from jackfield.services.chat import words
 from jackfield.services.chat.clients import MOST_ERRORS
 from jackfield.services.chat.doors import Doors, bring_in
-from jackfield.services.chat.history import Message
+from jackfield.services.chat.history import Message, fitting
 from jackfield.services.chat.hub import LOBBY, MOST_HERE, Hub, Person, RoomState, two_of
 from jackfield.services.chat.outgoing import Form, Outgoing
 from jackfield.services.chat.words import NotSaid, key_of
@@ -293,7 +293,7 @@ class LineSession:
     async def _history(self, rest: str) -> None:
         if rest and not (rest.isdecimal() and len(rest) < 10):
             raise NotSaid("write /history, or /history 50")
-        await self._show_last(min(int(rest or 50), MOST_LAST))
+        await self._show_last(min(max(int(rest or 50), 1), MOST_LAST))
 
     async def _show_last(self, most: int) -> None:
         """Show a page, and then what was said meanwhile and is not on it."""
@@ -301,7 +301,8 @@ class LineSession:
             self._held = []
         last = 0
         try:
-            messages = await self._hub.page(self.person, self._room, most=most)
+            page = await self._hub.page(self.person, self._room, most=most)
+            messages = fitting(page, last=True)
             if messages:
                 last = messages[-1].number
                 await self._say("\n".join(map(shown, messages)))
