@@ -153,6 +153,8 @@ def _by_udp(server: Server, question: Question, until: float) -> tuple[bytes, in
                             f"{server}: {passed_over} datagrams came that answer other questions: "
                             "somebody sends them in its name"
                         )
+    except BadMessage:  # an OSError as well, as a ConnectionError
+        raise
     except OSError as error:
         raise _failed(server, "UDP", error) from error
     more = f"; {passed_over} datagrams came that answer other questions" if passed_over else ""
@@ -192,6 +194,8 @@ def _by_tcp(server: Server, query: bytes, until: float) -> bytes:
             sock.sendall(len(query).to_bytes(2) + query)
             size = int.from_bytes(_exactly(sock, 2, until, server))
             return _exactly(sock, size, until, server)
+    except BadMessage:  # an OSError as well, as a ConnectionError
+        raise
     except OSError as error:
         raise _failed(server, "TCP", error, "the answer was too long for UDP, and ") from error
 
