@@ -185,6 +185,18 @@ class Reloaded(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class StoreChanged(Event):
+    """What a board keeps things in is otherwise than before, which is told once.
+
+    state: `ok`; `full`, `read-only` or `failing`, which end by themselves; or `damaged`, which a
+    backup ends. why: what it is and what to do; empty when all is well.
+    """
+
+    state: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Warned(Event):
     """Something the operator should know, in one line or a few."""
 

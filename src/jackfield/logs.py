@@ -47,6 +47,7 @@ from jackfield.events import (
     RequestAnswered,
     Resumed,
     Stopped,
+    StoreChanged,
     Suspended,
     Warned,
     WorkerLost,
@@ -76,6 +77,7 @@ _COLOURS = {
     "suspended": "33",
     "resumed": "32",
     "reloaded": "1",
+    "store": "31",
     "warning": "33",
     "cut": "31",
 }
@@ -293,6 +295,7 @@ _WORDS: dict[type[Event], tuple[str, Callable[[Any], str]]] = {
     Suspended: ("suspended", lambda _: "nobody is accepted until the server is resumed"),
     Resumed: ("resumed", lambda _: "peers are accepted again"),
     Reloaded: ("reloaded", lambda _: "certificates and configuration; they hold from now on"),
+    StoreChanged: ("store", lambda e: f"{e.state}: {e.why}" if e.why else "keeps things again"),
     Warned: ("warning", lambda e: str(e.text)),
     Draining: ("stopping", _stopping),
     Cut: ("cut", lambda e: f"who was still there: {', '.join(e.peers)}"),

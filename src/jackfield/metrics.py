@@ -27,6 +27,7 @@ from jackfield.events import (
     HandlerFailed,
     Refused,
     Reloaded,
+    StoreChanged,
     Warned,
     WorkerLost,
 )
@@ -57,6 +58,7 @@ _HELP = {
     "datagrams_dropped_total": "Datagrams lost on this side, by reason.",
     "accept_pauses_total": "Times that nobody could be accepted, for want of descriptors, say.",
     "reloads_total": "Times that certificates and configuration were read anew.",
+    "store_changes_total": "Times that a board's store came to be otherwise, by its new state.",
     "warnings_total": "Warnings to the operator.",
     "received_bytes_total": "Bytes that peers have sent, TLS included.",
     "sent_bytes_total": "Bytes sent to peers, TLS included.",
@@ -96,7 +98,7 @@ class Metrics:
         """Count what happens in a server from now on; before it starts."""
         service = ("service", server.service.name)
         for name in _HELP:
-            if name not in {"connections_opened_total", "datagrams_dropped_total"}:
+            if name not in _LABELLED:
                 # so that a rate can be taken from the start; for Prometheus "" is no label
                 limit = (("limit", ""),) if name == "connections_refused_total" else ()
                 self._counts[name][service, *limit] += 0
@@ -121,6 +123,8 @@ class Metrics:
                 counts[name][service,] += amount
         elif isinstance(event, DatagramsDropped):
             counts["datagrams_dropped_total"][service, ("reason", event.reason)] += event.count
+        elif isinstance(event, StoreChanged):
+            counts["store_changes_total"][service, ("state", event.state)] += 1
         elif isinstance(event, Refused):
             counts["connections_refused_total"][service, ("limit", event.limit)] += 1
         elif type(event) in _SIMPLE:
@@ -171,6 +175,11 @@ class Metrics:
             count = files.count_in("/proc/self/fd")
             yield "process_open_fds", "gauge", "Descriptors that it has open.", count
 
+
+_LABELLED = frozenset(
+    {"connections_opened_total", "datagrams_dropped_total", "store_changes_total"}
+)
+"""Counters that begin with the first event of a label: nobody knows all labels ahead."""
 
 _SIMPLE: dict[type[Event], str] = {
     HandlerFailed: "handlers_failed_total",

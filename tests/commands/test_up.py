@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -311,6 +312,35 @@ def test_a_service_that_cannot_start_stops_no_other(tmp_path: Path) -> None:
             )
             taken.close()
             assert it.told("start", "clock") == "clock: started.\n"
+
+
+def test_a_full_disk_is_told_once_and_so_is_its_end(tmp_path: Path) -> None:
+    with Up(tmp_path) as it, it.line() as ann:
+        said(ann, "name?")
+        ann.sendall(b"ann\nbefore\n/history\n")
+        said(ann, "ann: before")
+        process = it.process.process.pid
+        before = resource.prlimit(process, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+        ann.sendall(b"into nothing\ninto nothing\n")
+        said(ann, "* there is no room for")
+        it.process.await_output("store     full: there is no room for")
+        assert json.loads(it.ask("status", "--json").stdout)["store"]["state"] == "full"
+        resource.prlimit(process, resource.RLIMIT_FSIZE, before)
+        text = it.process.await_output("store     keeps things again").decode()
+        assert text.count("store     ") == 2
+        ann.sendall(b"after\n/history\n")
+        said(ann, "ann: after")
+        assert it.stop() == 0
+    assert b"closed" not in it.process.read
+
+
+def test_a_store_that_is_damaged_from_the_start_is_told_of(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "board.db").write_bytes(b"no database, but as long as one" * 1000)
+    with Up(tmp_path) as it:
+        assert b"store     damaged: " in it.process.read
+        done = it.ask("status", "--json")
+        assert (done.returncode, json.loads(done.stdout)["store"]["state"]) == (1, "damaged")
 
 
 def test_in_the_background_it_says_the_same_and_goes_on(tmp_path: Path) -> None:

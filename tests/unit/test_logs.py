@@ -78,6 +78,8 @@ LINES = [
         happenings.AcceptResumed(TCP),
         "resumed   tcp://127.0.0.1:9999: peers are accepted again",
     ),
+    (happenings.StoreChanged("full", "no room\x1b"), "store     full: no room\\x1b"),
+    (happenings.StoreChanged("ok"), "store     keeps things again"),
     (happenings.Warned("one\ntwo"), "warning   one\n    two"),
     (happenings.Warned(""), "warning"),
     (

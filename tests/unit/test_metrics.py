@@ -84,7 +84,7 @@ async def test_every_counter_is_there_from_the_start_with_its_help_and_its_type(
     page = await metrics.page()
     families = {family.name: family for family in text_string_to_metric_families(page)}
     ours = {name for name in families if name.startswith("jackfield_")}
-    assert len(ours) == 14
+    assert len(ours) == 15
     for name, family in families.items():
         assert family.documentation.endswith("."), name
         assert family.type == ("counter" if f"{name}_total" in page else "gauge"), name
@@ -141,6 +141,7 @@ def test_a_folder_that_cannot_be_counted_is_named(tmp_path: Path) -> None:
         (happenings.DatagramsDropped(TCP, 7, "why"), ("datagrams_dropped_total", "why"), 7),
         (happenings.AcceptPaused(TCP, "EMFILE"), ("accept_pauses_total",), 1),
         (happenings.Reloaded(), ("reloads_total",), 1),
+        (happenings.StoreChanged("full", "no room"), ("store_changes_total", "full"), 1),
         (happenings.Warned("look"), ("warnings_total",), 1),
         (happenings.Suspended(), ("reloads_total",), 0),
     ],

@@ -31,6 +31,7 @@ from jackfield.board.nearby import Announcement
 from jackfield.board.owning import Owning
 from jackfield.board.paths import Paths
 from jackfield.board.people import BoardPeople
+from jackfield.board.sqlite import CLOSED, OK, State
 from jackfield.board.units import Follow, Unit
 from jackfield.board.web import Page
 from jackfield.endpoints import Endpoint, Transport
@@ -41,7 +42,7 @@ from jackfield.errors import (
     KeepingFailed,
     Unreachable,
 )
-from jackfield.events import Draining, Events, Reloaded, Warned
+from jackfield.events import Draining, Events, Reloaded, StoreChanged, Warned
 from jackfield.framing.lines import lines
 from jackfield.limits import Limits
 from jackfield.net.binding import reachable_host, web_address
@@ -144,6 +145,9 @@ class Board:
 
     async def _open(self) -> None:
         self._database = await Database.open(str(self.paths.store))
+        self._database.on_state = self._tell_state
+        if self._database.state is not OK:
+            self._tell_state(self._database.state)
         self._history = StoredHistory(self._database)
         self.people = BoardPeople(self._database, is_open=self._is_open)
         self.chat = Chat(self._history, self.people.doors)
@@ -158,6 +162,10 @@ class Board:
         )
         self._local = Server(service, Endpoint(Transport.UNIX, path=str(self.paths.chat)))
         await self._local.start()
+
+    def _tell_state(self, state: State) -> None:
+        if state is not CLOSED:
+            self.events.emit(StoreChanged(state.name, state.text))
 
     async def _by_owner(self, conn: Connection[Any]) -> None:
         """Serve a client on this machine: whoever runs the board is its owner."""
