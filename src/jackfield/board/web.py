@@ -183,7 +183,9 @@ class Page:
         await self._send_index(exchange, "")
 
     async def _show_link(self, exchange: Exchange, secret: str) -> None:
-        del secret  # the page has it from its address
+        del secret  # the page has it from its address, and no log is to have it
+        before, _, _ = exchange.request.target.rpartition("/in/")
+        exchange.request.target = f"{before}/in/..."
         await self._send_index(exchange, "../")
 
     async def _send_index(self, exchange: Exchange, up: str) -> None:
