@@ -93,6 +93,7 @@ class Board:
         self._history: StoredHistory | None = None
         self._looking: asyncio.Task[None] | None = None
         self._announcement: Announcement | None = None
+        self._pages: dict[tuple[tuple[str, Any], ...], Page] = {}  # by their options
         self._changing = asyncio.Lock()
         self._is_stopping = False
 
@@ -155,8 +156,6 @@ class Board:
         await self.people.open()
         with suppress(KeepingFailed):  # `status` shows why; it is tried again for whoever comes
             await self.chat.open()
-        owner = Owning(self.people.accounts, self._do, self.events)
-        self.page = Page(self.chat, self.people, name=self.config.name, owner=owner)
         service = Service(
             "local", self._by_owner, wire.FRAMING, LIMITS, joins_rooms=True, silent=True
         )
@@ -190,14 +189,25 @@ class Board:
                 CHAT, self._by_line_or_page, framing, LIMITS, joins_rooms=True, silent=True
             )
         if config.name == PAGE:
-            return self.page.service()
+            return self._page_of(config).service()
         return find(config.service, **dict(config.options))
+
+    def _page_of(self, config: ServiceConfig) -> Page:
+        """Give the page of a configuration: the same one as long as that has the same options."""
+        page = self._pages.get(config.options)
+        if page is None:
+            owner = Owning(self.people.accounts, self._do, self.events)
+            options: dict[str, Any] = dict(config.options)
+            page = Page(self.chat, self.people, name=self.config.name, owner=owner, **options)
+            self._pages[config.options] = page
+        return page
 
     def _watch(self, events: Events, name: str) -> None:
         """See a service start that has these events."""
         self._follow(events, name)
         if name == PAGE:
-            events.subscribe(Draining, self.page.leave)
+            page = self._page_of(self.units[PAGE].config)
+            events.subscribe(Draining, page.leave)
 
     async def _start(self, unit: Unit) -> None:
         """Start a service: where nobody has said which port it is to have, on one that is free.
@@ -284,6 +294,8 @@ class Board:
             unit = self.units[config.name] = Unit(config, self._make, self._watch)
             with suppress(JackfieldError):  # it is shown as failed
                 await self._start(unit)
+        used = {config.options for config in new.services if config.name == PAGE}
+        self._pages = {options: page for options, page in self._pages.items() if options in used}
         self.events.emit(Reloaded())
 
     # What the owner asks
@@ -401,12 +413,17 @@ class Board:
         return owner.name, self.link(secret)
 
     def address(self) -> str:
-        """Give where the page is, as a browser calls it; empty while it does not run."""
+        """Give where the page is, as a browser calls it; empty while it does not run.
+
+        Where a proxy leads to it that is the proxy's address: the first of the page's origins.
+        """
         unit = self.units.get(PAGE)
         if unit is None or unit.server is None:
             return ""
         endpoint = unit.server.endpoints[0]
-        return web_address(endpoint, reachable_host(endpoint))
+        options = dict(unit.config.options)
+        origins = options.get("origins") or (web_address(endpoint, reachable_host(endpoint)),)
+        return f"{origins[0].rstrip('/')}{options.get('prefix', '')}/"
 
     def link(self, secret: str) -> str:
         """Give the link by which a secret lets somebody in. Raises ConfigurationError."""

@@ -10,6 +10,7 @@
                                              # leaves one out
     [services.page]
     endpoints = ["tcp://127.0.0.1:7080"]
+    options = { origins = ["https://board.example.org"], prefix = "/board" }    # at a proxy
 
     [services.clock]                         # any other service, by a name of one's own
     service = "time"
@@ -40,6 +41,15 @@ MOST_BYTES = 1024 * 1024
 """Bytes of a configuration file."""
 
 MOST_SERVICES = 100
+
+MOST_ORIGINS = 20
+"""Places by which the page is reached from elsewhere."""
+
+_PAGE_OPTIONS = ("origins", "prefix")
+_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]{1,64}){1,8}")
+_ORIGIN = re.compile(
+    r"(?P<scheme>https?)://(?P<host>[a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\])(:(?P<port>[0-9]{1,5}))?/?"
+)
 
 CHAT = "chat"
 PAGE = "page"
@@ -178,7 +188,7 @@ class _Reader:
             service,
             self._endpoints(at, table),
             cast("ModelName", model),
-            self._options(at, table),
+            self._own_options(at, table) if name in _OWN else self._options(at, table),
             self._limits(at, table),
         )
 
@@ -200,6 +210,39 @@ class _Reader:
         if not isinstance(options, dict):
             raise self._wrong((*at, "options"), "options is a table: options = { once = true }")
         return tuple((key.replace("-", "_"), _frozen(value)) for key, value in options.items())
+
+    def _own_options(
+        self, at: tuple[str, ...], table: dict[str, Any]
+    ) -> tuple[tuple[str, Any], ...]:
+        """Give the options of the chat, which has none, or of the page: as `Page` takes them."""
+        found = dict(self._options(at, table))
+        at = (*at, "options")
+        known = _PAGE_OPTIONS if at[1] == PAGE else ()
+        for key in found:
+            if key not in known:
+                has = f"it has {', '.join(known)}" if known else "it has none"
+                raise self._wrong((*at, key), f"{at[1]} has no option {key!r}; {has}")
+        if "origins" in found:
+            origins = found["origins"]
+            if not isinstance(origins, tuple) or not 0 < len(origins) <= MOST_ORIGINS:
+                raise self._wrong((*at, "origins"), f"origins is a list of 1 to {MOST_ORIGINS}")
+            found["origins"] = tuple(self._origin((*at, "origins"), one) for one in origins)
+        prefix = found.get("prefix", "/board")
+        if not isinstance(prefix, str) or not _PREFIX.fullmatch(prefix):
+            what = "prefix is a path as a proxy leaves it in: /board, without a slash at its end"
+            raise self._wrong((*at, "prefix"), what)
+        return tuple(found.items())
+
+    def _origin(self, at: tuple[str, ...], text: Any) -> str:
+        """Read one of the page's origins; give it as browsers write it."""
+        found = _ORIGIN.fullmatch(text.lower()) if isinstance(text, str) else None
+        if found is None or int(found["port"] or 1) not in range(1, 65536):
+            shown = str(text)[:100]
+            what = f"{shown!r} is no origin; write https://board.example.org, with no path"
+            raise self._wrong(at, what)
+        usual = {"http": "80", "https": "443"}[found["scheme"]]
+        port = "" if found["port"] in {None, usual} else f":{found['port']}"
+        return f"{found['scheme']}://{found['host']}{port}"
 
     def _limits(self, at: tuple[str, ...], table: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
         given = table.get("limits", {})

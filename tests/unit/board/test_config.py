@@ -41,6 +41,28 @@ WRONG = [
     ("[services.e]\nendpoints = ['tcp://x:1']\nlimits = { allow = 3 }", 3, "allow cannot be 3"),
     ("[services.chat]\nmodel = 'threads'", 2, "chat runs under asyncio"),
     ("[services.page]\nservice = 'web'", 2, "page is the board's own"),
+    ("[services.chat]\noptions = { origins = [] }", 2, "chat has no option 'origins'; it has none"),
+    ("[services.page]\noptions = { origin = 'x' }", 2, "has no option 'origin'; it has origins, p"),
+    ("[services.page]\noptions = { origins = 'x' }", 2, "origins is a list of 1 to 20"),
+    ("[services.page]\noptions = { origins = [] }", 2, "origins is a list of 1 to 20"),
+    (f"[services.page]\noptions = {{ origins = {['http://a'] * 21} }}", 2, "a list of 1 to 20"),
+    (
+        "[services.page.options]\nprefix = '/b'\norigins = ['https://a.example/b']",
+        3,
+        "'https://a.example/b' is no origin; write https://board.example.org, with no path",
+    ),
+    *(
+        (f"[services.page]\n\noptions = {{ origins = [{one}] }}", 3, "is no origin")
+        for one in (
+            *("3", "'board.example.org'", "'ftp://x'", "'https://'", "'https://a b'"),
+            *("'https://u@x'", "'https://x:0'", "'https://x:65536'", "'https://x?'", "'null'"),
+            "'https://é.example'",
+        )
+    ),
+    *(
+        (f"[services.page.options]\nprefix = {one}", 2, "prefix is a path")
+        for one in ("3", "''", "'/'", "'board'", "'/board/'", "'/a//b'", "'/{x}'", "'/a?b'", "'/é'")
+    ),
 ]
 
 
@@ -51,6 +73,16 @@ def test_what_cannot_be_used_is_refused_with_its_line(text: str, line: int, what
     assert str(error.value).startswith(f"x.toml, line {line}: ")
     assert what in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_page_behind_a_proxy() -> None:
+    options = "origins = ['HTTPS://Board.example.org:443/', 'http://[::1]:8080'], prefix = '/a/b'"
+    page = read(f"[services.page]\noptions = {{ {options} }}", "x.toml").service(PAGE)
+    assert page
+    assert dict(page.options) == {
+        "origins": ("https://board.example.org", "http://[::1]:8080"),
+        "prefix": "/a/b",
+    }
 
 
 def test_without_a_word_there_are_the_chat_and_the_page_on_this_machine() -> None:
