@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -99,7 +99,7 @@ class Stood:
     def __init__(self, name: str) -> None:
         self.person = Person(name)
 
-    def said(self, message: Message) -> None:
+    def said(self, messages: Sequence[Message]) -> None:
         """Hear nothing."""
 
     def changed(self, room: RoomState) -> None:

@@ -17,10 +17,10 @@ from jackfield.service import Service
 from jackfield.services.chat import wire
 from jackfield.services.chat.clients import ClientSession
 from jackfield.services.chat.doors import Doors, OpenDoors
-from jackfield.services.chat.history import History, MemoryHistory, Message
+from jackfield.services.chat.history import History, MemoryHistory
 from jackfield.services.chat.hub import Hub, Person, RoomState, tell_here
-from jackfield.services.chat.outgoing import Form
-from jackfield.services.chat.typed import Forms, LineSession
+from jackfield.services.chat.outgoing import Forms
+from jackfield.services.chat.typed import LineSession
 
 LIMITS = Limits(outbox=512 * 1024)
 
@@ -41,7 +41,6 @@ class Chat:
         self.hub = Hub(history or MemoryHistory())
         self.doors = doors or OpenDoors(self.hub)
         self.hub.on_here = self._note_here
-        self._form = Form(_encoded)
         self._forms = Forms()
         self._changed: dict[str, RoomState] = {}
         self._sessions: dict[ClientSession | LineSession, None] = {}
@@ -68,7 +67,7 @@ class Chat:
 
     async def by_client(self, conn: Connection[Any], person: Person | None = None) -> None:
         """Serve a connection of JSON: of a page or a terminal client."""
-        await self._serve(ClientSession(self.hub, self.doors, conn, self._form, person))
+        await self._serve(ClientSession(self.hub, self.doors, conn, self._forms, person))
 
     async def _serve(self, session: ClientSession | LineSession) -> None:
         try:
@@ -100,10 +99,6 @@ class Chat:
             session.tick()
         if self._sessions:
             self._tick_soon()
-
-
-def _encoded(message: Message, core: Connection[Any]) -> bytes:
-    return core.encode(wire.said(message))
 
 
 class _Alone:

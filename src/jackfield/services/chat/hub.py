@@ -22,6 +22,7 @@ from typing import Protocol
 from jackfield.services.chat import words
 from jackfield.services.chat.history import History, Message, NewMessage, RoomRecord
 from jackfield.services.chat.telling import Telling
+from jackfield.services.chat.telling import Telling
 from jackfield.services.chat.words import NotSaid, key_of
 
 LOBBY = "lobby"
@@ -203,7 +204,6 @@ class Hub:
     def _enter(self, room: RoomState, session: Session) -> None:
         if session in room.sessions:
             return
-        room.telling.now()  # they hear what is said from now on
         room.sessions[session] = None
         key = session.person.key
         name, count = room.people.get(key, (session.person.name, 0))
@@ -333,6 +333,7 @@ class Hub:
             kept, _ = await self.history.append(NewMessage(room.name, person.name, id, said))
         except KeyError:  # it has been given another name meanwhile
             raise NotSaid("this conversation is called otherwise now") from None
+        await room.telling.all_told()
         await room.telling.all_told()
         return kept
 

@@ -9,10 +9,10 @@ The rules this file owns:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
+from weakref import WeakValueDictionary
 
-from jackfield.framing.base import Framing
 from jackfield.net.connection import Connection
 from jackfield.services.chat.history import Message
 
@@ -21,26 +21,46 @@ MOST_MISSED = 5000
 
 
 class Form:
-    """A form of messages that many connections share: the bytes of the last message are kept.
+    """A form of messages that many connections share: the bytes of the last ones are kept.
 
-    encode: makes the bytes for a connection; they are the same for all of an equal framing.
+    encode: gives the bytes of a message for any of these connections.
     """
 
     def __init__(self, encode: Callable[[Message, Connection[Any]], bytes]) -> None:
         self._encode = encode
-        self._last: Message | None = None
-        self._bytes: dict[tuple[Framing[Any], int], bytes] = {}
+        self._last: Sequence[Message] = ()
+        self._bytes = b""
 
-    def bytes_of(self, message: Message, core: Connection[Any]) -> bytes:
-        """Give the bytes of a message for a connection."""
-        if message is not self._last:
-            self._bytes.clear()
-            self._last = message
-        key = core.framing, core.largest
-        data = self._bytes.get(key)
-        if data is None:
-            data = self._bytes[key] = self._encode(message, core)
-        return data
+    def shared(self, messages: Sequence[Message], core: Connection[Any]) -> bytes:
+        """Give the bytes of messages that all connections are given in one and the same sequence.
+
+        core: the connection that they go to, of which only the form counts.
+        """
+        if messages is not self._last:
+            self._bytes = self.bytes_of(messages, core)
+            self._last = messages
+        return self._bytes
+
+    def bytes_of(self, messages: Sequence[Message], core: Connection[Any]) -> bytes:
+        """Give the bytes of messages that are for one connection alone."""
+        return b"".join([self._encode(message, core) for message in messages])
+
+
+class Forms:
+    """The forms that connections have, each by whatever tells it from others.
+
+    One is forgotten with the last connection that has it.
+    """
+
+    def __init__(self) -> None:
+        self._forms: WeakValueDictionary[Hashable, Form] = WeakValueDictionary()
+
+    def of(self, kind: Hashable, encode: Callable[[Message, Connection[Any]], bytes]) -> Form:
+        """Give the form of a kind. encode: as for `Form`."""
+        form = self._forms.get(kind)
+        if form is None:
+            form = self._forms[kind] = Form(encode)
+        return form
 
 
 class Outgoing:
@@ -58,10 +78,10 @@ class Outgoing:
         self._tell_missed = tell_missed
         self.missed = 0
 
-    def post(self, data: bytes) -> None:
-        """Send encoded bytes, or count them as missed."""
-        if not self.catch_up() or not self._core.post_encoded(data):
-            self.miss()
+    def post(self, data: bytes, count: int = 1) -> None:
+        """Send the bytes of so many messages, or count them as missed."""
+        if (self.missed and not self.catch_up()) or not self._core.post_at_once(data):
+            self.miss(count)
 
     def post_message(self, message: Any) -> None:
         """Send a message of the connection's framing, or count it as missed."""
@@ -78,8 +98,8 @@ class Outgoing:
             self.missed = 0
         return not self.missed
 
-    def miss(self) -> None:
-        """Count a message that is not sent."""
-        self.missed += 1
-        if self.missed == MOST_MISSED:
+    def miss(self, count: int = 1) -> None:
+        """Count messages that are not sent."""
+        before, self.missed = self.missed, self.missed + count
+        if before < MOST_MISSED <= self.missed:
             self._core.abort(f"it did not read {MOST_MISSED} messages of the chat")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, ClassVar
 from uuid import uuid4
 
@@ -19,7 +19,7 @@ from jackfield.services.chat.clients import MOST_ERRORS
 from jackfield.services.chat.doors import Doors, bring_in
 from jackfield.services.chat.history import Message, fitting
 from jackfield.services.chat.hub import LOBBY, MOST_HERE, Hub, Person, RoomState, two_of
-from jackfield.services.chat.outgoing import Form, Outgoing
+from jackfield.services.chat.outgoing import Forms, Outgoing
 from jackfield.services.chat.words import NotSaid, key_of
 from jackfield.services.speech import is_leaving
 
@@ -50,11 +50,6 @@ What you type is said in the room you are in. Commands:
 quit              leave; /q, /quit and exit too"""
 
 
-def encode_for(encoding: str) -> Callable[[Message, Connection[Any]], bytes]:
-    """Make what writes messages as lines in an encoding."""
-    return lambda message, _: _bytes(shown(message), encoding)
-
-
 def shown(message: Message) -> str:
     """Write a message as a line, or as several of which those after the first are indented."""
     when = time.strftime("%H:%M", time.localtime(message.at))
@@ -70,16 +65,6 @@ def shown(message: Message) -> str:
 
 def _bytes(text: str, encoding: str) -> bytes:
     return "".join(f"{line}\n" for line in text.split("\n")).encode(encoding, "replace")
-
-
-class Forms:
-    """The forms of lines, one for each encoding, that all sessions of a chat share."""
-
-    def __init__(self) -> None:
-        self._forms: dict[str, Form] = {}
-
-    def __getitem__(self, encoding: str) -> Form:
-        return self._forms.setdefault(encoding, Form(encode_for(encoding)))
 
 
 class LineSession:
@@ -100,25 +85,35 @@ class LineSession:
         self._forms = forms
         self._known = person
         self.person = person or Person("")
-        self._encoding = "utf-8"
+        self._encode_in("utf-8")
         self._room = LOBBY
         self._own: set[str] = set()  # ids of what was typed here and need not be shown again
         self._held: list[Message] | None = None  # what is said while history is shown
+        self._shown: dict[str, int] = {}  # up to which number, by room
         self._out = Outgoing(conn, self._tell_missed)
+
+    def _encode_in(self, encoding: str) -> None:
+        self._encoding = encoding
+        self._form = self._forms.of(encoding, lambda one, _: _bytes(shown(one), encoding))
 
     # What the hub tells
 
-    def said(self, message: Message) -> None:
-        """Show a message, unless it was typed here."""
-        if message.id in self._own:
-            self._own.discard(message.id)
-        elif self._held is not None and len(self._held) < MOST_HELD:
-            self._held.append(message)
-        elif self._held is not None:
-            self._out.miss()
-        else:
-            form = self._forms[self._encoding]
-            self._out.post(form.bytes_of(message, self._conn.core))
+    def said(self, messages: Sequence[Message]) -> None:
+        """Show messages, but for those that were typed here or are shown already."""
+        core, first = self._conn.core, messages[0]
+        shown = self._shown.get(first.room, 0)
+        if not self._own and self._held is None and first.number > shown:
+            self._out.post(self._form.shared(messages, core), len(messages))
+            return
+        others = [one for one in messages if one.number > shown and one.id not in self._own]
+        self._own.difference_update(one.id for one in messages)
+        if self._held is not None:
+            room = max(0, MOST_HELD - len(self._held))
+            self._held += others[:room]
+            if others[room:]:
+                self._out.miss(len(others) - room)
+        elif others:
+            self._out.post(self._form.bytes_of(others, core), len(others))
 
     def changed(self, room: RoomState) -> None:
         """Tell of a new topic."""
@@ -215,7 +210,7 @@ class LineSession:
             pass
         with contextlib.suppress(UnicodeDecodeError):
             text = line.decode("gb18030").strip()
-            self._encoding = "gb18030"
+            self._encode_in("gb18030")
             return text
         return line.decode("utf-8", "replace").strip()
 
@@ -257,7 +252,7 @@ class LineSession:
         try:
             room = await self._hub.join(self.person, name)
         except BaseException:
-            self._show_held("", 0)
+            self._show_held()
             raise
         self._room = room.name
         topic = f" Topic: {room.record.topic}" if room.record.topic else ""
@@ -314,7 +309,7 @@ class LineSession:
         held, self._held = self._held or [], None
         for message in held:
             if message.room != room or message.number > last:
-                self.said(message)
+                self.said([message])
 
     async def _search(self, text: str) -> None:
         if not text:

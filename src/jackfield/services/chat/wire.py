@@ -51,12 +51,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from jackfield.framing.json_lines import JSONLines
 from jackfield.services.chat.history import Message
 from jackfield.services.chat.hub import RoomState
 from jackfield.services.chat.words import NotSaid
 
 MOST_MESSAGE = 64 * 1024
 """Bytes of one message of a client: a text of the most characters, escaped, and all around it."""
+
+FRAMING = JSONLines(MOST_MESSAGE)
+"""What all connections share, so that what is told to many is encoded once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,25 +16,30 @@ from tests.live import in_loop
 FRAMING = lines(encoding=None, max_message=LONGEST_LINE)
 
 
-async def said(chat: Chat, *texts: str) -> None:
+async def said(chat: Chat, *texts: str, told: bool) -> None:
+    """Have something kept, and perhaps told."""
     for text in texts:
         await chat.hub.history.append(NewMessage(LOBBY, "ann", text, text))
+        if told:
+            await chat.hub.rooms[LOBBY].telling.all_told()
 
 
-async def shown_after(monkeypatch: pytest.MonkeyPatch, *meanwhile: str) -> list[str]:
+async def shown_after(
+    monkeypatch: pytest.MonkeyPatch, *meanwhile: str, told: bool = True
+) -> list[str]:
     """What somebody is shown who comes while others talk, to the end of it."""
     page = Hub.page
 
     async def slow(hub: Hub, *arguments: Any, **options: Any) -> list[Message]:
-        await said(chat, *meanwhile)
+        await said(chat, *meanwhile, told=told)
         found = await page(hub, *arguments, **options)
-        await said(chat, "late", "end")
+        await said(chat, "late", "end", told=told)
         return found
 
     monkeypatch.setattr(Hub, "page", slow)
     chat = Chat()
     await chat.open()
-    await said(chat, "before")
+    await said(chat, "before", told=told)
     async with memory_pair(FRAMING) as (client, there):
         serving = client.io_loop.loop.create_task(chat.by_lines(there))
         await client.send(b"bob")
@@ -50,8 +55,10 @@ async def shown_after(monkeypatch: pytest.MonkeyPatch, *meanwhile: str) -> list[
 
 @in_loop
 async def test_what_is_said_while_one_comes_is_shown_once_and_in_order() -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        assert await shown_after(patch, "while") == ["before", "while", "late", "end"]
+    for told in (True, False):  # before the page is read, or after that
+        with pytest.MonkeyPatch.context() as patch:
+            texts = await shown_after(patch, "while", told=told)
+        assert texts == ["before", "while", "late", "end"]
 
 
 @in_loop

@@ -1,0 +1,88 @@
+"""Telling everybody in a room what was said there.
+
+The rules this file owns:
+
+1. What is kept together is told together, in the order of its numbers: one write for each
+   connection, however many messages that are.
+2. To tell a crowd costs far more than to keep a message. So after each telling there is a pause, as
+   long as the room is large, and what is said meanwhile is told at its end. Whatever is said in a
+   room where nobody has said anything for that long is told at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from jackfield.services.chat.history import Message
+
+PAUSE = 0.0002
+"""Seconds of pause for each connection that was told: some twenty times of what that has cost."""
+
+LONGEST_PAUSE = 0.1
+"""Seconds that a pause has at the most: nobody notices that, in a room of hundreds who talk."""
+
+ENOUGH = 16 * 1024
+"""Characters that are told at once, so that they fit into an outbox together."""
+
+
+class Listener(Protocol):
+    """One who is told."""
+
+    def said(self, messages: Sequence[Message]) -> None:
+        """Hear messages of one room; the same sequence is given to all of its listeners."""
+
+
+class Telling:
+    """What was said in one room and is still to be told. Of one event loop.
+
+    listeners: who is told, whenever that is.
+    """
+
+    def __init__(self, listeners: Iterable[Listener]) -> None:
+        self._listeners = listeners
+        self._untold: list[Message] = []
+        self._size = 0
+        self._pause_ends = 0.0
+        self._handle: asyncio.Handle | None = None
+        self._waiters: list[asyncio.Future[None]] = []
+
+    def add(self, message: Message) -> None:
+        """Have a message told: once this turn of the loop is over, or after the pause."""
+        self._untold.append(message)
+        self._size += len(message.text)
+        if self._size >= ENOUGH:
+            self.now()
+        elif self._handle is None:
+            loop = asyncio.get_running_loop()
+            wait = self._pause_ends - time.monotonic()
+            if wait > 0:
+                self._handle = loop.call_later(wait, self.now)
+            else:
+                self._handle = loop.call_soon(self.now)
+
+    def now(self) -> None:
+        """Tell what there is."""
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+        if not self._untold:
+            return
+        messages, self._untold, self._size = self._untold, [], 0
+        listeners = tuple(self._listeners)
+        for listener in listeners:
+            listener.said(messages)
+        self._pause_ends = time.monotonic() + min(len(listeners) * PAUSE, LONGEST_PAUSE)
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def all_told(self) -> None:
+        """Wait until everything is told that was said so far."""
+        if self._untold:
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            await waiter
