@@ -217,6 +217,13 @@ class Connection(Receiving[M]):
 
     def post_encoded(self, data: bytes) -> bool:
         """Post the bytes of one message that is encoded already. From any thread."""
+        if threading.get_ident() == self.io_loop.thread:
+            if self.over is not None:
+                return False
+            if self.unsent + self._posted + len(data) > self.limits.outbox:
+                return False
+            self._append_posted(data)
+            return True
         with _posting:
             size = self.unsent + self._posted + len(data)
             if self.over is not None or size > self.limits.outbox:
@@ -225,12 +232,23 @@ class Connection(Receiving[M]):
         self.io_loop.run(self._post_now, data)
         return True
 
+    def post_at_once(self, data: bytes) -> bool:
+        """Post bytes as `post_encoded()`, and write them now if nothing else waits.
+
+        From the loop's thread alone, for who has joined himself what belongs together.
+        """
+        return self.post_encoded(data)
+
     def _post_now(self, data: bytes) -> None:
         with _posting:
             self._posted -= len(data)
         if self.over is None:
-            self.messages_sent += 1
-            self._append([data])
+            self._append_posted(data)
+
+    def _append_posted(self, data: bytes) -> None:
+        self.messages_sent += 1
+        self._append([data])
+        if not self._flushing:
             self._flush_soon()
 
     def _flush_soon(self) -> None:

@@ -75,7 +75,7 @@ class WritingStream(Connection[M]):
         self._sock = sock
         self._tls: TLSLayer | None = None
         self._joined: list[bytes] | None = None  # encoded replies to the messages at hand
-        self._out: bytearray | None = None  # encoded before those and not yet given to the system
+        self._out: bytes | bytearray | None = None  # before those, not yet given to the system
         self._pending: memoryview | bytes = b""  # given to a write that the system cut short
         self._filing = False  # a file is on its way: `_blocked` until its end
         self._eof_wanted = False  # this side is ended once all is written
@@ -120,8 +120,16 @@ class WritingStream(Connection[M]):
         else:
             self._write(data)
 
+    def post_at_once(self, data: bytes) -> bool:
+        if self._out or self._joined or self._blocked or self.over is not None:
+            return self.post_encoded(data)
+        self.messages_sent += 1
+        self._write(data)
+        return True
+
     def _append(self, encoded: list[bytes]) -> None:
-        self._take_joined()
+        if self._joined:
+            self._take_joined()
         self._put(encoded[0] if len(encoded) == 1 else b"".join(encoded))
 
     def _take_joined(self) -> None:
@@ -132,10 +140,13 @@ class WritingStream(Connection[M]):
             self._put(b"".join(joined))
 
     def _put(self, data: bytes) -> None:
-        if self._out is None:
-            self._out = bytearray(data)
-        else:
-            self._out += data
+        out = self._out
+        if out is None:  # most often nothing follows, and nothing has to be copied
+            self._out = data
+            return
+        if isinstance(out, bytes):
+            self._out = out = bytearray(out)
+        out += data
 
     def flush(self) -> None:
         self._flushing = False
@@ -153,8 +164,12 @@ class WritingStream(Connection[M]):
 
     @property
     def unsent(self) -> int:
-        joined = sum(map(len, self._joined or ()))
-        return joined + len(self._out or b"") + len(self._pending)
+        size = len(self._pending)
+        if self._out:
+            size += len(self._out)
+        if self._joined:
+            size += sum(map(len, self._joined))
+        return size
 
     def _drop_output(self) -> None:
         self._out = self._joined = None
