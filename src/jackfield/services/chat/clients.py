@@ -289,10 +289,6 @@ def _encoded(message: Message, core: Connection[Any]) -> bytes:
     return core.encode(wire.said(message))
 
 
-def _encoded(message: Message, core: Connection[Any]) -> bytes:
-    return core.encode(wire.said(message))
-
-
 def _most(asked: Asked) -> int:
     most = asked.maybe_number("most")
     return PAGE if most is None else min(max(most, 1), MOST_AT_ONCE)

@@ -22,7 +22,6 @@ from typing import Protocol
 from jackfield.services.chat import words
 from jackfield.services.chat.history import History, Message, NewMessage, RoomRecord
 from jackfield.services.chat.telling import Telling
-from jackfield.services.chat.telling import Telling
 from jackfield.services.chat.words import NotSaid, key_of
 
 LOBBY = "lobby"
@@ -333,7 +332,6 @@ class Hub:
             kept, _ = await self.history.append(NewMessage(room.name, person.name, id, said))
         except KeyError:  # it has been given another name meanwhile
             raise NotSaid("this conversation is called otherwise now") from None
-        await room.telling.all_told()
         await room.telling.all_told()
         return kept
 

@@ -294,22 +294,20 @@ class LineSession:
         """Show a page, and then what was said meanwhile and is not on it."""
         if self._held is None:
             self._held = []
-        last = 0
         try:
             page = await self._hub.page(self.person, self._room, most=most)
             messages = fitting(page, last=True)
             if messages:
-                last = messages[-1].number
+                self._shown[self._room] = messages[-1].number
                 await self._say("\n".join(map(shown, messages)))
         finally:
-            self._show_held(self._room, last)
+            self._show_held()
 
-    def _show_held(self, room: str, last: int) -> None:
-        """Hold back no more. Of a room, what comes up to a number has been shown."""
+    def _show_held(self) -> None:
+        """Hold back no more."""
         held, self._held = self._held or [], None
         for message in held:
-            if message.room != room or message.number > last:
-                self.said([message])
+            self.said([message])
 
     async def _search(self, text: str) -> None:
         if not text:
