@@ -133,7 +133,9 @@ class NameServer:
             answer.answer.append(alias)
             name = alias[0].target.to_text(omit_final_dot=True).lower()
         if (name, kind) in self._rrsets:
-            answer.answer.append(self._rrsets[name, kind])
+            found = self._rrsets[name, kind]
+            for one in found:  # each by itself: what is one set is sent in any order
+                answer.answer.append(dns.rrset.from_rdata(found.name, found.ttl, one))
         elif not any(there == name for there, _ in self._rrsets):
             answer.set_rcode(dns.rcode.NXDOMAIN)
         return answer

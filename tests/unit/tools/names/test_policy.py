@@ -135,7 +135,8 @@ def test_two_addresses_are_in_one_order_whichever_is_asked_first(
 def test_what_is_sorted_by_the_rules_is_explained_by_them(found: list[Candidate]) -> None:
     """Addresses in the order of the rules are in an order that the rules explain."""
     same_family = [one for one in found if one.address.version == 6 and one.source]
-    ordered = sorted(
-        same_family, key=cmp_to_key(lambda one, other: decide(GLIBC, one, other).order)
-    )
-    assert policy.explained(GLIBC, ordered)
+
+    def compare(one: Candidate, other: Candidate) -> int:
+        return decide(GLIBC, one, other).order
+
+    assert policy.explained(GLIBC, sorted(same_family, key=cmp_to_key(compare)))
