@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +20,8 @@ SHOWN = [shown for shown in typed() if shown.page in PAGES and ours(shown)]
 @pytest.mark.parametrize("shown", [pytest.param(s, id=name_of(s)) for s in SHOWN])
 def test_a_command_prints_what_the_page_says(shown: Typed) -> None:
     """A line of three dots stands for lines that are different everywhere."""
+    if shown.page.stem == "ports" and not Path("/etc/services").exists():
+        pytest.skip("this system has no list of services")
     words = ours(shown)
     assert words is not None
     done = subprocess.run(

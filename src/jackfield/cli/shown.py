@@ -81,6 +81,8 @@ def fact(label: str, text: str, *, indent: int = 2, columns: int = LABEL) -> lis
         start = indent + 2
         return [f"{' ' * indent}{dim(printable(label))}", *paragraph(text, start)]
     first, *more = wrapped(text, start) or [""]
+    if width(label) >= columns:  # so does the label
+        first, more = "", [first, *more]
     gap = " " * max(1, columns - width(label))
     line = f"{' ' * indent}{dim(printable(label))}{gap}{first}".rstrip()
     return [line, *(" " * start + one for one in more)]
