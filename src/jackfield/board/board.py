@@ -178,7 +178,7 @@ class Board:
         if conn.local.is_websocket:
             await self.chat.by_client(conn.switch(wire.FRAMING))
         else:
-            own = is_users_own(conn.peer)
+            own = is_users_own(conn.peer, conn.local)
             await self.chat.by_lines(conn, doors=self.people.own_doors if own else None)
 
     def _make(self, config: ServiceConfig) -> Service[Any]:

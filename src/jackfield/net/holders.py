@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jackfield.endpoints import Endpoint, Transport
+from jackfield.net import diag
 
 Address = IPv4Address | IPv6Address
 
@@ -70,13 +71,16 @@ def holders(endpoint: Endpoint) -> list[Holder]:
     return [Holder(user=user) for user in sorted({user_name(uid) for uid in users.values()})]
 
 
-def is_users_own(peer: Endpoint) -> bool:
+def is_users_own(peer: Endpoint, own: Endpoint) -> bool:
     """Whether a peer on this machine's loopback is a process of the user that this one is of.
 
-    False where the system does not tell.
+    own: this end of the connection. False where the system does not tell.
     """
-    if peer.transport.uses_tcp and not is_loopback_address(peer.host):
-        return False
+    if peer.transport.uses_tcp:
+        if not is_loopback_address(peer.host):
+            return False
+        with contextlib.suppress(OSError, ValueError):
+            return diag.user_of(peer, own) == os.getuid()
     users = {uid for _, uid in _sockets(peer)}
     return hasattr(os, "getuid") and users == {os.getuid()}
 

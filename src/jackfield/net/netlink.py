@@ -29,13 +29,13 @@ Message = tuple[int, bytes]
 """Its kind and what it holds."""
 
 
-def opened() -> socket.socket:
-    """Open a socket to ask by. Raises OSError, also where there is no netlink."""
+def opened(protocol: int = 0) -> socket.socket:
+    """Open a socket to ask by: rtnetlink, or another protocol. Raises OSError, also without any."""
     family = getattr(socket, "AF_NETLINK", None)
     if family is None:
         msg = "netlink is Linux's own"
         raise OSError(msg)
-    sock = socket.socket(family, socket.SOCK_RAW, 0)  # 0: NETLINK_ROUTE
+    sock = socket.socket(family, socket.SOCK_RAW, protocol)  # 0: NETLINK_ROUTE
     sock.settimeout(_PATIENCE)
     return sock
 
