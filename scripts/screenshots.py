@@ -11,6 +11,7 @@ import asyncio
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -177,7 +178,7 @@ class Stood:
     def __init__(self, name: str) -> None:
         self.person = Person(name)
 
-    def said(self, message: Message) -> None:
+    def said(self, messages: Sequence[Message]) -> None:
         """Hear nothing."""
 
     def changed(self, room: RoomState) -> None:
@@ -188,6 +189,12 @@ class Stood:
 
     def out(self, room: str, why: str) -> None:
         """Nobody puts them out."""
+
+    def became(self) -> None:
+        """Nobody makes anything of them."""
+
+    def read(self, room: str, number: int) -> None:
+        """Nobody else is them."""
 
     def end(self, why: str) -> None:
         """Nobody sends them away."""
