@@ -30,10 +30,12 @@ expect.set_options(timeout=20_000)
 class Board:
     """A board: its chat, its page, and its lines. It can be stopped, and started where it was."""
 
-    def __init__(self, tokens: dict[str, str] | None = None, prefix: str = "") -> None:
+    def __init__(
+        self, tokens: dict[str, str] | None = None, prefix: str = "", name: str = "The lab"
+    ) -> None:
         self.chat = Chat()
         self.people = Names(self.chat.hub, tokens)
-        page = web.Page(self.chat, self.people, name="The lab", prefix=prefix)
+        page = web.Page(self.chat, self.people, name=name, prefix=prefix)
         self.live = Live(page.service(), f"tcp://127.0.0.1:{free_port()}", drain=0.1)
         service = Service(
             "lines", self.chat.by_lines, lines(encoding=None, max_message=LONGEST_LINE), silent=True
