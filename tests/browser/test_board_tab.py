@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -80,9 +79,9 @@ def at_page(here: Lab, browser: Browser, cookie: str, **context: Any) -> Any:
 
 
 @contextmanager
-def owning(folder: Path, browser: Browser, **context: Any) -> Iterator[Owner]:
+def owning(browser: Browser, **context: Any) -> Iterator[Owner]:
     """A board that runs, and its owner at the tab."""
-    with lab(folder) as here, at_page(here, browser, here.owner(), **context) as visitor:
+    with lab() as here, at_page(here, browser, here.owner(), **context) as visitor:
         owner = Owner(here, visitor)
         if context.get("viewport") == PHONE:
             owner.page.click("#view-chat .side-button")
@@ -92,9 +91,9 @@ def owning(folder: Path, browser: Browser, **context: Any) -> Iterator[Owner]:
 
 
 @pytest.mark.parametrize("who", ["a member", "an operator", "a guest"])
-def test_nobody_else_has_the_tab(tmp_path: Path, browser: Browser, who: str) -> None:
-    with lab(tmp_path, is_open=True) as here:
-        cookie = here.come("Mei") if who == "a guest" else here.invited("Mei", who.split()[1])
+def test_nobody_else_has_the_tab(browser: Browser, who: str) -> None:
+    with lab(is_open=True) as here:
+        cookie = here.sign_in("Mei") if who == "a guest" else here.invited("Mei", who.split()[1])
         with at_page(here, browser, cookie) as visitor:
             asked: list[str] = []
             visitor.page.on("request", lambda request: asked.append(request.url))
@@ -108,8 +107,8 @@ def test_nobody_else_has_the_tab(tmp_path: Path, browser: Browser, who: str) -> 
             assert f"{here.url}board" not in asked
 
 
-def test_it_shows_each_service_as_it_is(tmp_path: Path, browser: Browser) -> None:
-    with owning(tmp_path, browser) as owner:
+def test_it_shows_each_service_as_it_is(browser: Browser) -> None:
+    with owning(browser) as owner:
         expect(owner.page.locator("h4")).to_have_text(["chat", "page", "clock time"])
         clock = owner.service("clock")
         owner.sees("clock", "running")
@@ -132,12 +131,12 @@ def test_it_shows_each_service_as_it_is(tmp_path: Path, browser: Browser) -> Non
         expect(owner.page.locator("#store-why")).to_have_text("there is no room")
 
 
-def test_it_asks_only_while_somebody_looks(tmp_path: Path, browser: Browser) -> None:
+def test_it_asks_only_while_somebody_looks(browser: Browser) -> None:
     hide = """(isHidden) => {
       Object.defineProperty(document, "hidden", { value: isHidden, configurable: true });
       document.dispatchEvent(new Event("visibilitychange"));
     }"""
-    with lab(tmp_path) as here, at_page(here, browser, here.owner()) as visitor:
+    with lab() as here, at_page(here, browser, here.owner()) as visitor:
         owner, page = Owner(here, visitor), visitor.page
         page.clock.install()
         page.reload()
@@ -164,8 +163,8 @@ def test_it_asks_only_while_somebody_looks(tmp_path: Path, browser: Browser) -> 
                 back()
 
 
-def test_a_service_is_stopped_and_started(tmp_path: Path, browser: Browser) -> None:
-    with owning(tmp_path, browser) as owner:
+def test_a_service_is_stopped_and_started(browser: Browser) -> None:
+    with owning(browser) as owner:
         page, here = owner.page, owner.here
         owner.press("stop", "clock")  # nobody is connected: nothing to ask about
         expect(page.locator("#board-said")).to_have_text("clock: stopped.")
@@ -185,8 +184,8 @@ def test_a_service_is_stopped_and_started(tmp_path: Path, browser: Browser) -> N
         expect(page.locator(".link-state.open")).to_have_count(1)  # the chat has not noticed
 
 
-def test_who_would_be_cut_off_is_asked_about_first(tmp_path: Path, browser: Browser) -> None:
-    with owning(tmp_path, browser) as owner:
+def test_who_would_be_cut_off_is_asked_about_first(browser: Browser) -> None:
+    with owning(browser) as owner:
         page, here = owner.page, owner.here
         with Peer(here.board.units["chat"].config.endpoints[0]) as peer:
             peer.line()
@@ -208,8 +207,8 @@ def test_who_would_be_cut_off_is_asked_about_first(tmp_path: Path, browser: Brow
             peer.rest()
 
 
-def test_why_something_cannot_be_done_is_one_line(tmp_path: Path, browser: Browser) -> None:
-    with owning(tmp_path, browser) as owner:
+def test_why_something_cannot_be_done_is_one_line(browser: Browser) -> None:
+    with owning(browser) as owner:
         page, here = owner.page, owner.here
         owner.visitor.expected = LOST
         owner.press("stop", "clock")
@@ -235,8 +234,8 @@ def test_why_something_cannot_be_done_is_one_line(tmp_path: Path, browser: Brows
         expect(page.locator("h4")).to_have_text(["chat", "page"])
 
 
-def test_the_page_is_stopped_by_itself(tmp_path: Path, browser: Browser) -> None:
-    with owning(tmp_path, browser) as owner:
+def test_the_page_is_stopped_by_itself(browser: Browser) -> None:
+    with owning(browser) as owner:
         page, here = owner.page, owner.here
         owner.visitor.expected = GONE
         owner.press("stop", "page")
@@ -252,8 +251,8 @@ def test_the_page_is_stopped_by_itself(tmp_path: Path, browser: Browser) -> None
 
 
 @pytest.mark.parametrize("name", ["page", "all"])
-def test_the_page_is_started_again_by_itself(tmp_path: Path, browser: Browser, name: str) -> None:
-    with owning(tmp_path, browser) as owner:
+def test_the_page_is_started_again_by_itself(browser: Browser, name: str) -> None:
+    with owning(browser) as owner:
         page, here = owner.page, owner.here
         owner.visitor.expected = GONE
         first = here.board.units["page"].server
@@ -268,8 +267,8 @@ def test_the_page_is_started_again_by_itself(tmp_path: Path, browser: Browser, n
         until(lambda: here.call(lambda: len(here.board.chat.hub.people)) == 1)
 
 
-def test_somebody_is_invited(tmp_path: Path, browser: Browser) -> None:
-    with owning(tmp_path, browser) as owner:
+def test_somebody_is_invited(browser: Browser) -> None:
+    with owning(browser) as owner:
         page, here = owner.page, owner.here
         page.fill("#invite-uses", "0")
         page.click("#invite-go")
@@ -300,8 +299,8 @@ def test_somebody_is_invited(tmp_path: Path, browser: Browser) -> None:
         assert link.rpartition("/")[2] not in page.locator("#tokens").inner_text()
 
 
-def test_tokens_are_listed_and_revoked(tmp_path: Path, browser: Browser) -> None:
-    with owning(tmp_path, browser) as owner:
+def test_tokens_are_listed_and_revoked(browser: Browser) -> None:
+    with owning(browser) as owner:
         page, here = owner.page, owner.here
         cookie = here.invited("Mei", "member")
         with at_page(here, browser, cookie) as mei:
@@ -329,8 +328,8 @@ def test_tokens_are_listed_and_revoked(tmp_path: Path, browser: Browser) -> None
         expect(page.locator("#door")).to_be_visible()
 
 
-def test_what_is_said_meanwhile_is_unread(tmp_path: Path, browser: Browser) -> None:
-    with owning(tmp_path, browser) as owner:
+def test_what_is_said_meanwhile_is_unread(browser: Browser) -> None:
+    with owning(browser) as owner:
         page, here = owner.page, owner.here
         chat = page.locator(TAB).first
         expect(page.locator("#view-chat")).to_be_hidden()
@@ -358,8 +357,8 @@ def test_what_is_said_meanwhile_is_unread(tmp_path: Path, browser: Browser) -> N
         assert page.url == f"{here.url}#tab/board"
 
 
-def test_everything_has_a_name_and_is_reached_by_keys(tmp_path: Path, browser: Browser) -> None:
-    with owning(tmp_path, browser) as owner:
+def test_everything_has_a_name_and_is_reached_by_keys(browser: Browser) -> None:
+    with owning(browser) as owner:
         page = owner.page
         page.click("#invite-go")
         expect(page.locator("#invite-made")).to_be_visible()
@@ -392,8 +391,8 @@ def test_everything_has_a_name_and_is_reached_by_keys(tmp_path: Path, browser: B
         expect(page.locator("#board-title")).to_be_focused()
 
 
-def test_on_a_phone(tmp_path: Path, browser: Browser) -> None:
-    with owning(tmp_path, browser, viewport=PHONE, has_touch=True) as owner:
+def test_on_a_phone(browser: Browser) -> None:
+    with owning(browser, viewport=PHONE, has_touch=True) as owner:
         page = owner.page
         expect(page.locator("#board-title")).to_be_focused()
         expect(page.locator("#side")).to_be_hidden()
@@ -415,8 +414,8 @@ def test_on_a_phone(tmp_path: Path, browser: Browser) -> None:
         assert page.evaluate("document.querySelector('#view-chat').inert") is False
 
 
-def test_in_chinese(tmp_path: Path, browser: Browser) -> None:
-    with owning(tmp_path, browser, locale="zh-CN") as owner:
+def test_in_chinese(browser: Browser) -> None:
+    with owning(browser, locale="zh-CN") as owner:
         page = owner.page
         expect(page.locator(TAB)).to_have_text(["聊天", "看板"])
         owner.sees("clock", "运行中")

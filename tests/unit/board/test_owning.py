@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 from xml.etree import ElementTree as ET
@@ -41,7 +40,7 @@ EVERYTHING = [
 OTHERS: dict[str, tuple[int, Callable[[Lab], str]]] = {
     "a member": (403, lambda lab: lab.invited("Mei", "member")),
     "an operator": (403, lambda lab: lab.invited("Olu", "operator")),
-    "a guest": (403, lambda lab: lab.come("Gus")),
+    "a guest": (403, lambda lab: lab.sign_in("Gus")),
     "no cookie": (401, lambda _: ""),
     "a cookie of nobody": (401, lambda lab: f"jackfield-{lab.ports['page']}=" + "x" * 43),
     "an invitation for a cookie": (
@@ -55,14 +54,14 @@ OTHERS: dict[str, tuple[int, Callable[[Lab], str]]] = {
 
 
 @pytest.mark.parametrize("who", OTHERS)
-def test_nobody_but_the_owner_is_told_or_changes_anything(tmp_path: Path, who: str) -> None:
+def test_nobody_but_the_owner_is_told_or_changes_anything(who: str) -> None:
     status, come = OTHERS[who]
-    with lab(tmp_path, is_open=True) as here:
+    with lab(is_open=True) as here:
         cookie = come(here)
         wanted = {401: "sign in first", 403: "only the owner of this board may do that"}[status]
         before = here.numbers()
         for what in EVERYTHING:
-            reply = here.ask("/board", what, cookie)
+            reply = here.order(what, cookie)
             assert (reply.status, json.loads(reply.body)) == (status, {"why": wanted})
         assert here.numbers() == before
         assert here.state("clock") == "running"
@@ -71,11 +70,11 @@ def test_nobody_but_the_owner_is_told_or_changes_anything(tmp_path: Path, who: s
             assert browser.ask("/board").status == 405
 
 
-def test_an_owner_whose_session_has_ended_is_nobody(tmp_path: Path) -> None:
-    with lab(tmp_path) as here:
+def test_an_owner_whose_session_has_ended_is_nobody() -> None:
+    with lab() as here:
         cookie, other = here.owner(), here.owner()
         assert here.do(cookie, "status")["name"] == "The lab"
-        assert here.ask("/sign-out", {}, other).status == 200
+        assert here.post("/sign-out", {}, Cookie=other).status == 200
         assert here.refused(other, {"do": "status"}, 401) == "sign in first"
         own = [one["number"] for one in here.do(cookie, "tokens")["tokens"] if one["own"]]
         assert len(own) == 1
@@ -83,8 +82,8 @@ def test_an_owner_whose_session_has_ended_is_nobody(tmp_path: Path) -> None:
         assert here.refused(cookie, {"do": "status"}, 401) == "sign in first"
 
 
-def test_no_other_site_can_ask_in_the_owners_name(tmp_path: Path) -> None:
-    with lab(tmp_path) as here:
+def test_no_other_site_can_ask_in_the_owners_name() -> None:
+    with lab() as here:
         cookie = here.owner()
         order = {"do": "stop", "names": ["clock"]}
         foreign: list[dict[str, str]] = [
@@ -95,14 +94,14 @@ def test_no_other_site_can_ask_in_the_owners_name(tmp_path: Path) -> None:
             {"Sec_Fetch_Site": "same-site"},
         ]
         for fields in foreign:
-            assert here.ask("/board", order, cookie, **fields).status == 403
-            assert here.ask("/board", {"do": "status"}, cookie, **fields).status == 403
+            assert here.order(order, cookie, **fields).status == 403
+            assert here.order({"do": "status"}, cookie, **fields).status == 403
         for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
-            assert here.ask("/board", order, cookie, Content_Type=kind).status == 415
-        assert here.ask("/board", order, cookie, Host="evil.example").status == 421
+            assert here.order(order, cookie, Content_Type=kind).status == 415
+        assert here.order(order, cookie, Host="evil.example").status == 421
         assert here.state("clock") == "running"
         own = f"http://127.0.0.1:{here.ports['page']}"
-        assert here.ask("/board", {"do": "status"}, cookie, Origin=own).status == 200
+        assert here.order({"do": "status"}, cookie, Origin=own).status == 200
 
 
 @pytest.mark.parametrize(
@@ -153,7 +152,7 @@ def test_no_other_site_can_ask_in_the_owners_name(tmp_path: Path) -> None:
 )
 def test_what_makes_no_sense_is_refused_in_one_line(lively: tuple[Lab, str], what: Any) -> None:
     here, cookie = lively
-    reply = here.ask("/board", what, cookie)
+    reply = here.order(what, cookie)
     assert reply.status in {400, 409}, reply.text
     why = json.loads(reply.body)["why"]
     assert 0 < len(why) < 250
@@ -162,23 +161,23 @@ def test_what_makes_no_sense_is_refused_in_one_line(lively: tuple[Lab, str], wha
 
 
 @pytest.fixture(scope="module")
-def lively(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, str]]:
+def lively() -> Iterator[tuple[Lab, str]]:
     """A board, and its owner's cookie, for tests that change nothing."""
-    with lab(tmp_path_factory.mktemp("board")) as here:
+    with lab() as here:
         yield here, here.owner()
 
 
 def test_a_request_past_its_bound_is_refused(lively: tuple[Lab, str]) -> None:
     here, cookie = lively
-    reply = here.ask("/board", b" " * 4097, cookie)
+    reply = here.order(b" " * 4097, cookie)
     assert reply.status == 413
 
 
 # What the owner sees and does
 
 
-def test_the_owner_sees_what_the_command_shows(tmp_path: Path) -> None:
-    with lab(tmp_path) as here:
+def test_the_owner_sees_what_the_command_shows() -> None:
+    with lab() as here:
         cookie = here.owner()
         with Peer(here.board.units["clock"].config.endpoints[0]) as peer:
             peer.line()
@@ -197,8 +196,8 @@ def test_the_owner_sees_what_the_command_shows(tmp_path: Path) -> None:
         assert told["store"] == {"state": "ok", "why": ""}
 
 
-def test_a_service_is_stopped_and_started_alone(tmp_path: Path) -> None:
-    with lab(tmp_path) as here:
+def test_a_service_is_stopped_and_started_alone() -> None:
+    with lab() as here:
         cookie = here.owner()
         url = f"ws://127.0.0.1:{here.ports['page']}/chat"
         fields = {"Cookie": cookie}
@@ -219,8 +218,8 @@ def test_a_service_is_stopped_and_started_alone(tmp_path: Path) -> None:
         assert why == "there is no service 'nothing'; there are chat, page, clock"
 
 
-def test_a_service_that_cannot_start_says_why(tmp_path: Path) -> None:
-    with lab(tmp_path) as here:
+def test_a_service_that_cannot_start_says_why() -> None:
+    with lab() as here:
         cookie = here.owner()
         here.do(cookie, "stop", names=["clock"])
         endpoint = here.board.units["clock"].config.endpoints[0]
@@ -233,8 +232,8 @@ def test_a_service_that_cannot_start_says_why(tmp_path: Path) -> None:
         assert here.state("clock") == "running"
 
 
-def test_a_configuration_that_cannot_be_used_changes_nothing(tmp_path: Path) -> None:
-    with lab(tmp_path) as here:
+def test_a_configuration_that_cannot_be_used_changes_nothing() -> None:
+    with lab() as here:
         cookie = here.owner()
         here.write(CONFIG + 'model = "quick"\n')
         why = here.refused(cookie, {"do": "reload"})
@@ -246,8 +245,8 @@ def test_a_configuration_that_cannot_be_used_changes_nothing(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("names", [["page"], None], ids=["page", "all"])
-def test_the_page_can_stop_itself(tmp_path: Path, names: list[str] | None) -> None:
-    with lab(tmp_path) as here:
+def test_the_page_can_stop_itself(names: list[str] | None) -> None:
+    with lab() as here:
         cookie = here.owner()
         assert here.do(cookie, "restart", names=names) == {"leaves": True}
         here.settle()
@@ -257,11 +256,11 @@ def test_the_page_can_stop_itself(tmp_path: Path, names: list[str] | None) -> No
         assert here.state("page") == "stopped"
         assert here.state("clock") == ("stopped" if names is None else "running")
         with pytest.raises(ConnectionRefusedError):
-            here.ask("/board", {"do": "status"}, cookie)
+            Peer(here.board.units["page"].config.endpoints[0])
 
 
-def test_a_page_that_moves_says_so_before_it_goes(tmp_path: Path) -> None:
-    with lab(tmp_path) as here:
+def test_a_page_that_moves_says_so_before_it_goes() -> None:
+    with lab() as here:
         cookie = here.owner()
         here.ports["page"] = free_port()
         here.write(CONFIG)
@@ -271,8 +270,8 @@ def test_a_page_that_moves_says_so_before_it_goes(tmp_path: Path) -> None:
         assert here.do(moved, "status")["name"] == "The lab"
 
 
-def test_what_fails_once_the_page_is_gone_is_told_to_the_operator(tmp_path: Path) -> None:
-    with lab(tmp_path) as here:
+def test_what_fails_once_the_page_is_gone_is_told_to_the_operator() -> None:
+    with lab() as here:
         cookie = here.owner()
         warned: list[Warned] = []
         here.board.events.subscribe(Warned, warned.append)
@@ -286,8 +285,8 @@ def test_what_fails_once_the_page_is_gone_is_told_to_the_operator(tmp_path: Path
         assert here.do(cookie, "status")["services"][1]["state"] == "running"
 
 
-def test_what_was_asked_for_does_not_outlive_the_board(tmp_path: Path) -> None:
-    here = Lab(tmp_path, is_open=False)
+def test_what_was_asked_for_does_not_outlive_the_board() -> None:
+    here = Lab(is_open=False)
     with here:
         cookie = here.owner()
         assert here.do(cookie, "restart") == {"leaves": True}
@@ -298,8 +297,8 @@ def test_what_was_asked_for_does_not_outlive_the_board(tmp_path: Path) -> None:
     }
 
 
-def test_the_owner_makes_an_invitation(tmp_path: Path) -> None:
-    with lab(tmp_path) as here:
+def test_the_owner_makes_an_invitation() -> None:
+    with lab() as here:
         cookie = here.owner()
         made = here.do(cookie, "invite", role="operator", expires=2 * DAY, uses=30)
         assert made.keys() == {"link", "expires", "uses", "role", "picture"}
@@ -316,15 +315,15 @@ def test_the_owner_makes_an_invitation(tmp_path: Path) -> None:
         other = here.do(cookie, "invite", base=base)
         assert other["link"].startswith(f"{base}in/")
         assert (other["role"], other["uses"]) == ("member", 1)
-        here.come("Olu", made["link"])
-        here.come("Mei", other["link"].rpartition("/")[2])
+        here.sign_in("Olu", made["link"])
+        here.sign_in("Mei", other["link"].rpartition("/")[2])
         secrets = [one["link"].rpartition("/")[2] for one in (made, other)]
         listed = json.dumps(here.do(cookie, "tokens", all=True))
         assert not any(secret in listed for secret in secrets)
 
 
-def test_the_owner_lists_tokens_and_makes_one_useless(tmp_path: Path) -> None:
-    with lab(tmp_path) as here:
+def test_the_owner_lists_tokens_and_makes_one_useless() -> None:
+    with lab() as here:
         cookie = here.owner()
         mei = here.invited("Mei", "member")
         found = here.do(cookie, "tokens")
@@ -342,9 +341,9 @@ def test_the_owner_lists_tokens_and_makes_one_useless(tmp_path: Path) -> None:
         assert {one["state"] for one in everything} == {"good", "revoked", "used up"}
 
 
-def test_a_long_list_of_tokens_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_list_of_tokens_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(owning, "MOST_TOKENS", 3)
-    with lab(tmp_path) as here:
+    with lab() as here:
         cookie = here.owner()
         for _ in range(5):
             here.do(cookie, "invite")
@@ -354,10 +353,8 @@ def test_a_long_list_of_tokens_is_cut(tmp_path: Path, monkeypatch: pytest.Monkey
         assert numbers == sorted(numbers, reverse=True)
 
 
-def test_a_store_that_fails_is_told_and_lets_nobody_in(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with lab(tmp_path) as here:
+def test_a_store_that_fails_is_told_and_lets_nobody_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    with lab() as here:
         cookie = here.owner()
 
         async def fails(*_: object) -> None:
