@@ -136,6 +136,7 @@ class Screen:
     def __init__(self, columns: int) -> None:
         self.columns = columns
         self.rows = [""]
+        self.row = 0
         self.column = 0
 
     def feed(self, text: str) -> None:
@@ -150,11 +151,15 @@ class Screen:
 
     def _obey(self, numbers: str, final: str) -> None:
         if final == "K":
-            self.rows[-1] = self.rows[-1][: self.column]
+            self.rows[self.row] = self.rows[self.row][: self.column]
         elif final == "C":
             self.column += int(numbers or 1)
+        elif final == "A":
+            self.row = max(0, self.row - int(numbers or 1))
+        elif final == "J" and numbers == "2":
+            self.rows, self.row, self.column = [""], 0, 0
         elif final == "J":
-            self.rows, self.column = [""], 0
+            self.rows[self.row :] = [self.rows[self.row][: self.column]]
         else:
             assert final in {"m", "H"}, final
 
@@ -162,11 +167,13 @@ class Screen:
         if char == "\r":
             self.column = 0
         elif char == "\n":
-            self.rows.append("")
+            self.row += 1
+            if self.row == len(self.rows):
+                self.rows.append("")
         else:
             assert char.isprintable() or char in "\t\u3000", repr(char)
-            row = self.rows[-1].ljust(self.column)
-            self.rows[-1] = row[: self.column] + char + row[self.column + 1 :]
+            row = self.rows[self.row].ljust(self.column)
+            self.rows[self.row] = row[: self.column] + char + row[self.column + 1 :]
             self.column += 1
 
     @property

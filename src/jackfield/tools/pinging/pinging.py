@@ -144,14 +144,13 @@ class Pinger:
             due = [(now + pause * place, place) for place in range(len(self._asked))]
             while due or any(target.waiting for target in self._asked):
                 yield from self._send(due)
-                yield from self._expire()
                 times = [due[0][0]] if due else []
                 times += [self._ends[0][0]] if self._ends else []
-                if not times:
-                    continue
-                for key, _ in selector.select(max(0.0, min(times) - time.monotonic())):
+                pause = max(0.0, min(times, default=0.0) - time.monotonic())
+                for key, _ in selector.select(pause):
                     for heard in key.data(key.fileobj):
                         yield from self._take(heard)
+                yield from self._expire()  # what has come by now has come in time
 
     def _open(self, selector: selectors.BaseSelector, stack: ExitStack) -> None:
         """Open what is needed for each target."""
@@ -226,15 +225,17 @@ class Pinger:
         if before is None:
             return
         seconds = _between(before, heard)
-        if sent is not None:
-            what: Literal["answer", "duplicate", "late"] = "answer"
+        what: Literal["answer", "duplicate", "late"] = "answer"
+        if sent is not None and seconds <= self.plan.timeout:
             tally.answer(seconds, refused=heard.refused)
-        elif before.answered:
+        elif sent is None and before.answered:
             what = "duplicate"
             tally.duplicates += 1
         else:
             what = "late"
             tally.late += 1
+            if sent is not None:
+                tally.lose()
             target.mark_answered(number)
         yield Event(
             what, target, number, seconds, heard.size, heard.ttl, heard.source, heard.refused

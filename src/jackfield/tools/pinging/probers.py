@@ -177,6 +177,9 @@ class Echoes:
         if asked is None or target is None:
             return
         number = target.number_of(asked[1])
+        carried = icmp.payload(target.token, number, self._size)
+        if not carried.startswith(asked[2][: self._size]):
+            return
         for level, kind, value in ancillary:
             if level not in {_IP, _IPV6} or kind != self._errors:
                 continue
