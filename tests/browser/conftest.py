@@ -24,6 +24,17 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
+@pytest.fixture(scope="module")
+def misled(browser: Browser) -> Iterator[Browser]:
+    """Chromium that is told that names of somebody else's are this machine's."""
+    rules = "MAP evil.example 127.0.0.1, MAP board.example 127.0.0.1"
+    chromium = browser.browser_type.launch(
+        executable_path=CHROMIUM, args=["--no-sandbox", f"--host-resolver-rules={rules}"]
+    )
+    yield chromium
+    chromium.close()
+
+
 @pytest.fixture
 def board() -> Iterator[Board]:
     """An open board."""

@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
+from jackfield.endpoints import Endpoint
+from tests.boards import CONFIG as BOARD
+from tests.boards import WholeBoard
 from tests.browser.boards import Board, visiting
 from tests.commands.people import end
 from tests.live import dialed, free_port, until
@@ -58,26 +61,22 @@ http {{
 
 
 @contextmanager
-def nginx(folder: Path, board: Board, path: str) -> Iterator[str]:
+def nginx(folder: Path, port: int, board: Endpoint, path: str) -> Iterator[str]:
     """An nginx that has a board's page at /board/; give the address of its site.
 
-    path: what nginx puts in the place of /board/; empty for nothing else.
+    port: of the site. path: what nginx puts in the place of /board/; empty for nothing else.
     """
-    port = free_port()
     config = folder / "nginx.conf"
-    config.write_text(
-        CONFIG.format(port=port, board=board.live.endpoints[0].port, path=path), encoding="utf-8"
-    )
+    config.write_text(CONFIG.format(port=port, board=board.port, path=path), encoding="utf-8")
     process = subprocess.Popen([NGINX, "-p", str(folder), "-c", str(config), "-e", "stderr"])
     try:
-        where = board.live.endpoints[0].with_port(port)
-        until(lambda: _answers(where))
+        until(lambda: _answers(board.with_port(port)))
         yield f"http://127.0.0.1:{port}/"
     finally:
         end(process)
 
 
-def _answers(where: Any) -> bool:
+def _answers(where: Endpoint) -> bool:
     try:
         dialed(where).close()
     except OSError:
@@ -89,7 +88,10 @@ def _answers(where: Any) -> bool:
 def test_the_page_works_in_its_part_of_a_site_and_is_seen_in_no_other(
     tmp_path: Path, browser: Browser, prefix: str, path: str
 ) -> None:
-    with Board({"secret": "Olu"}, prefix) as board, nginx(tmp_path, board, path) as site:
+    with (
+        Board({"secret": "Olu"}, prefix) as board,
+        nginx(tmp_path, free_port(), board.live.endpoints[0], path) as site,
+    ):
         board.url = f"{site}board/"
         with visiting(board, browser) as olu, board.typing("Tom") as tom:
             page = olu.page
@@ -123,3 +125,30 @@ def test_the_page_works_in_its_part_of_a_site_and_is_seen_in_no_other(
             page.click("#sign-out")
             expect(page.locator("#token")).to_be_visible()
             assert olu.context.cookies() == []
+
+
+def test_a_board_is_reached_by_the_name_of_the_site_and_by_no_other(
+    tmp_path: Path, misled: Browser
+) -> None:
+    port = free_port()
+    options = f'options = {{ prefix = "/board", origins = ["http://board.example:{port}"] }}'
+    with (
+        WholeBoard(text=f"{BOARD}{options}\n") as lab,
+        nginx(tmp_path, port, lab.endpoint("page"), "") as site,
+        misled.new_context() as context,
+        lab.by_lines("Tom") as tom,
+    ):
+        context.set_default_timeout(20_000)
+        page = context.new_page()
+        page.goto(f"http://board.example:{port}/board/")
+        page.fill("#name", "Mei")
+        page.click("#door-go")
+        expect(page.locator(".link-state.open")).to_have_count(1)
+        page.fill("#text", "by its name")
+        page.press("#text", "Enter")
+        assert tom.line().endswith("Mei: by its name")
+        for name, status in (("evil.example", 421), ("board.example", 200)):
+            answer = page.goto(f"http://{name}:{port}/board/me")
+            assert answer is not None
+            assert answer.status == status
+        assert context.request.get(f"{site}board/me").json()["name"] is None  # another cookie's

@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from jackfield.events import RequestAnswered
-from tests.browser.boards import CHROMIUM, Board, Visitor, visiting
+from tests.browser.boards import Board, Visitor, visiting
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -90,17 +90,6 @@ def evil_port() -> Iterator[int]:
         yield server.server_address[1]
         server.shutdown()
         thread.join()
-
-
-@pytest.fixture(scope="module")
-def misled(browser: Browser) -> Iterator[Browser]:
-    """A browser that is told that a name of somebody else's is this machine's."""
-    rebound = browser.browser_type.launch(
-        executable_path=CHROMIUM,
-        args=["--no-sandbox", "--host-resolver-rules=MAP evil.example 127.0.0.1"],
-    )
-    yield rebound
-    rebound.close()
 
 
 def attack(board: Board, victim: Visitor, address: str) -> Any:
