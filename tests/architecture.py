@@ -58,7 +58,7 @@ THIRD_PARTY = {
     "net": {"websockets"},
     "fetching": {"brotli", "zstandard"},
     "testing": {"pytest"},
-    "services": {"prompt_toolkit"},
+    "services": {"blake3", "prompt_toolkit"},
     "tools": {"dns", "idna"},
     "board": {"apsw", "segno", "zeroconf"},
     "cli": {"click"},

@@ -22,6 +22,7 @@ from jackfield import Limits, endpoints
 from jackfield.cli.main import jackfield
 from jackfield.fetching import urls
 from jackfield.service import READY, find
+from jackfield.services.files import places
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("[!_]*.md"))]
@@ -38,6 +39,7 @@ OTHER_PROGRAMS = {
     "nc",
     "openssl",
     "pip",
+    "tar",
 }
 """What a page may have its reader type beside our own commands and examples. Each was tried."""
 
@@ -125,6 +127,8 @@ def test_a_command_is_one_that_jackfield_takes(shown: Typed) -> None:
     for word in words:
         if re.match(r"https?://", word):
             urls.parse(word)
+        elif words[0] in {"put", "get", "ls", "rm"} and "://" in word:
+            places.place(word)
         elif re.match(r"[a-z+]+:(//|@)", word):
             endpoints.parse(word)
     service = made.params.get("service", "")

@@ -25,7 +25,7 @@ Handler = AsyncHandler[M] | BlockingHandler[M]
 ENTRY_POINTS = "jackfield.services"
 """The entry-point group by which other packages add services."""
 
-READY = ("echo", "greet", "menu", "room", "time", "upper", "web")
+READY = ("echo", "files", "greet", "menu", "room", "time", "upper", "web")
 """The services that come with Jackfield: modules of `jackfield.services` with a `make()`."""
 
 

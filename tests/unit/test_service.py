@@ -101,10 +101,17 @@ def test_a_service_crosses_between_processes() -> None:
 # Finding one by name
 
 
+NEEDED: dict[str, dict[str, Any]] = {
+    "commands": {"allow": ("true",)},
+    "files": {"folder": "."},
+    "web": {"hello": "hi"},
+}
+"""What has to be said of some."""
+
+
 @pytest.mark.parametrize("name", READY)
 def test_the_ready_ones_are_found(name: str) -> None:
-    options = {"hello": "what it serves has to be said"} if name == "web" else {}
-    assert find(name, **options).name == name
+    assert find(name, **NEEDED.get(name, {})).name == name
 
 
 def test_options_are_passed_on() -> None:
@@ -173,10 +180,10 @@ def test_a_name_that_is_no_service_is_refused_with_those_there_are() -> None:
     with pytest.raises(ConfigurationError) as caught:
         find("ehco")
     assert str(caught.value).startswith(
-        "there is no service called 'ehco'; did you mean echo? there are echo, greet, menu, room,"
+        f"there is no service called 'ehco'; did you mean echo? there are {', '.join(READY)},"
     )
     assert str(caught.value).endswith("and your own as package.module:service")
-    with pytest.raises(ConfigurationError, match="called 'zzz'; there are echo"):
+    with pytest.raises(ConfigurationError, match=f"called 'zzz'; there are {READY[0]}"):
         find("zzz")
 
 

@@ -24,7 +24,7 @@ from typing import Any
 import click
 
 from jackfield.cli.pipes import MAX_LINE, Output, output_encoding, tell
-from jackfield.cli.progress import EVERY, Progress
+from jackfield.cli.progress import Painting
 from jackfield.cli.telling import head_of, told
 from jackfield.cli.visible import escaped
 from jackfield.errors import (
@@ -120,8 +120,7 @@ class One:
         self._options = {**wishes.options, "pool": pool, "on_step": self._on_step}
         self._connected: Connected | None = None
         self._at_terminal = _is_terminal(sys.__stderr__)
-        self._bar: Progress | None = None
-        self._painting: asyncio.TimerHandle | None = None
+        self._bar: Painting | None = None
         self._response: Response | None = None
         self._began = asyncio.get_running_loop().time()
 
@@ -145,28 +144,14 @@ class One:
         wishes = self._wishes
         is_news = isinstance(step, Pausing) and self._at_terminal and not wishes.quiet
         if wishes.verbose or is_news:
-            self._end_bar()
+            if self._bar is not None:
+                self._bar.clear()
             for text in told(step):
                 tell(text)
 
-    def _begin_bar(self, name: str) -> None:
-        self._bar = bar = Progress(name)
-        loop = asyncio.get_running_loop()
-
-        def paint() -> None:
-            bar.paint()
-            self._painting = loop.call_later(EVERY, paint)
-
-        paint()
-
-    def _end_bar(self) -> None:
+    def _end_painting(self) -> None:
         if self._bar is not None:
             self._bar.end()
-
-    def _end_painting(self) -> None:
-        if self._painting is not None:
-            self._painting.cancel()
-        self._end_bar()
 
     def _on_head(self, response: Response) -> None:
         self._response = response
@@ -181,7 +166,7 @@ class One:
     async def _to_file(self) -> int:
         wishes = self._wishes
         if self._at_terminal and not wishes.quiet:
-            self._begin_bar(self._path.rpartition("/")[2])
+            self._bar = Painting(self._path.rpartition("/")[2])
         saved = await download(
             self._url,
             self._path,
@@ -232,7 +217,7 @@ class One:
             put = _Shown(output, response).write if shown else output.write
             digest = wishes.expected.start() if wishes.expected else None
             if self._at_terminal and not wishes.quiet and not _is_terminal(sys.__stdout__):
-                self._begin_bar(self._url.name or self._url.host)
+                self._bar = Painting(self._url.name or self._url.host)
             while piece := await response.piece():
                 if digest is not None:
                     digest.update(piece)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -66,6 +67,31 @@ class Progress:
         if self._shown:
             self._shown = False
             stdio.write(stdio.STDERR, b"\r\x1b[K")
+
+
+class Painting:
+    """A progress line that is painted by the running loop, also while nothing comes."""
+
+    def __init__(self, name: str) -> None:
+        self._bar = Progress(name)
+        self.update = self._bar.update
+        self._timer: asyncio.TimerHandle | None = None
+        self._paint()
+
+    def _paint(self) -> None:
+        self._bar.paint()
+        self._timer = asyncio.get_running_loop().call_later(EVERY, self._paint)
+
+    def clear(self) -> None:
+        """Clear the line, for now."""
+        self._bar.end()
+
+    def end(self) -> None:
+        """Clear the line for good."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._bar.end()
 
 
 def line(name: str, done: int, total: int | None, rate: float, columns: int) -> str:

@@ -13,7 +13,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from jackfield.cli.certificates import with_files
-from jackfield.cli.values import duration
+from jackfield.cli.values import duration, size
 from jackfield.endpoints import Endpoint, parse
 from jackfield.errors import ConfigurationError, JackfieldError
 from jackfield.events import Events
@@ -115,6 +115,18 @@ def _complete_service(
 )
 @click.option("--hidden", is_flag=True, help="web: serve names that begin with a dot, too.")
 @click.option("--follow-links", is_flag=True, help="web: follow links out of the folder.")
+@click.option(
+    "--max-file", metavar="SIZE", callback=size, help="files: the most one may have: 10M, 4G."
+)
+@click.option("--quota", metavar="SIZE", callback=size, help="files: the most all may have.")
+@click.option(
+    "--keep-parts",
+    metavar="TIME",
+    callback=duration,
+    help="files: how long what has come of one is kept to be gone on with; 7d unless given.",
+)
+@click.option("--read-only", is_flag=True, help="files: nothing can be put or removed.")
+@click.option("--no-remove", is_flag=True, help="files: nothing can be removed or replaced.")
 @click.option("--show", is_flag=True, help="Show the messages.")
 @click.option(
     "--dump", is_flag=True, help="Show all bytes, in hexadecimal and as text, inside TLS too."
@@ -164,6 +176,7 @@ def serve(
       time   what the clock says
       room   what one sends, all others hear
       web    a folder over HTTP: jackfield serve web FOLDER tcp://127.0.0.1:8080
+      files  a folder for jackfield put, get, ls, rm: jackfield serve files FOLDER ENDPOINT
 
     An ENDPOINT is a URL: tcp://127.0.0.1:9999, tls://, ws://127.0.0.1:9999/PATH, wss://, udp://,
     unix:///PATH, unix+dgram:, unix+seqpacket:, fd://3. Port 0 takes any free one. Without an
@@ -231,14 +244,14 @@ def _status(server: AnyServer, where: str, log: Log) -> Server[Any]:
 def _options(
     service: str, options: dict[str, Any], arguments: tuple[str, ...]
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Give the options that were given, and the endpoints: `web` has its folder before them."""
+    """Give the options that were given, and the endpoints: some have a folder before them."""
     given = {name: value for name, value in options.items() if value}
-    if service != "web" or "hello" in given:
+    if service not in {"web", "files"} or "hello" in given:
         return given, arguments
     if not arguments or "://" in arguments[0]:
+        other = "; or --hello TEXT in place of one" if service == "web" else ""
         raise click.UsageError(
-            "which folder? for example: jackfield serve web . tcp://127.0.0.1:8080; "
-            "or --hello TEXT in place of one"
+            f"which folder? for example: jackfield serve {service} . tcp://127.0.0.1:8080{other}"
         )
     return given | {"folder": arguments[0]}, arguments[1:]
 

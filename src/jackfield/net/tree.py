@@ -42,6 +42,8 @@ _ONLY_NAMED = getattr(os, "O_PATH", 0)
 _OPENAT2 = 437
 _BENEATH = 0x08 | 0x02
 """RESOLVE_BENEATH and RESOLVE_NO_MAGICLINKS of linux/openat2.h."""
+_NO_LINKS = 0x04
+"""RESOLVE_NO_SYMLINKS."""
 
 _TRANSIENT = frozenset(
     {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.EINTR, errno.EAGAIN}
@@ -78,11 +80,11 @@ class Entry(NamedTuple):
 class Tree:
     """A folder whose contents are opened by name.
 
-    follow_links: whether links may lead out of it.
+    follow_links: whether links may lead out of it. no_links: whether none is followed at all.
     Raises ConfigurationError when it is no folder that can be read, or the system has no openat().
     """
 
-    def __init__(self, folder: str, *, follow_links: bool = False) -> None:
+    def __init__(self, folder: str, *, follow_links: bool = False, no_links: bool = False) -> None:
         if os.open not in os.supports_dir_fd:
             raise ConfigurationError("files are served by openat(2), which this system lacks")
         try:
@@ -93,6 +95,7 @@ class Tree:
         except ValueError as error:  # a NUL in the name
             raise ConfigurationError(f"{folder!r}: {error}") from error
         self.follow_links = follow_links
+        self._resolve = _BENEATH | (_NO_LINKS if no_links else 0)
         self._beneath = _openat2 if _has_openat2(self.fd) else None
 
     def close(self) -> None:
@@ -106,7 +109,7 @@ class Tree:
 
         None where they lead to nothing that may be opened. Raises FolderBusy.
         """
-        if not all(map(_is_name, names)) or len(names) > MOST_NAMES:
+        if not all(map(is_name, names)) or len(names) > MOST_NAMES:
             return None
         path = b"/".join(names) or b"."
         try:
@@ -173,13 +176,14 @@ class Tree:
 
     def _open_beneath(self, path: bytes) -> Opened | None:
         """Open by openat2(2): at first only to see what it is, which touches no device."""
-        named = _openat2(self.fd, path, _ONLY_NAMED | os.O_CLOEXEC)
+        resolve = self._resolve
+        named = _openat2(self.fd, path, _ONLY_NAMED | os.O_CLOEXEC, resolve)
         try:
             if not _is_plain(os.fstat(named)):
                 return None
         finally:
             os.close(named)
-        return _checked(_openat2(self.fd, path, _FLAGS | _NO_WAIT))
+        return _checked(_openat2(self.fd, path, _FLAGS | _NO_WAIT, resolve))
 
     def _open_step_by_step(self, names: Sequence[bytes]) -> Opened | None:
         at = os.dup(self.fd)
@@ -212,7 +216,8 @@ def read_all(fd: int, size: int) -> bytes:
     return b"".join(parts)
 
 
-def _is_name(name: bytes) -> bool:
+def is_name(name: bytes) -> bool:
+    """Whether this is one name, which a folder can have something under."""
     return 0 < len(name) <= LONGEST_NAME and name not in {b".", b".."} and not _ODD & set(name)
 
 
@@ -235,10 +240,10 @@ def _checked(fd: int) -> Opened | None:
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
-def _openat2(at: int, path: bytes, flags: int) -> int:
+def _openat2(at: int, path: bytes, flags: int, resolve: int = _BENEATH) -> int:
     """Call openat2(2), beneath `at`. Raises OSError."""
     assert _libc is not None
-    how = struct.pack("=QQQ", flags, 0, _BENEATH)  # struct open_how
+    how = struct.pack("=QQQ", flags, 0, resolve)  # struct open_how
     for _ in range(8):  # EAGAIN: a rename went on meanwhile, and it could not tell
         fd = int(_libc.syscall(_OPENAT2, at, path, how, len(how)))
         number = ctypes.get_errno()
