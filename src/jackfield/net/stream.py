@@ -169,6 +169,8 @@ class StreamConnection(WebSocketStream[M]):
         waiter.go_on()
         if self._joined:
             self.flush()
+        else:  # a reply that comes later, while messages are at hand, is to see to its own flush
+            self._joined = None
 
     def _hold_back(self) -> None:
         """Stop reading until the handler asks; it lags."""
