@@ -33,7 +33,7 @@ COMMANDS = {
     "fetch": "What a browser does, without one, and shown.",
     "ip": "Addresses and networks, explained; and those of this machine.",
     "ports": "Names of services and their ports, and who has one now.",
-    "families": "Which kinds of sockets this system has, and what can be set on them.",
+    "families": "Which kinds of sockets this system has, and their options.",
     "resolve": "What a name stands for, who says so, and in what order it is tried.",
     "ping": "Whether hosts are there, how fast they answer, and how many answers are lost.",
     "cert": "Certificates of one's own, for tls:// between one's own machines.",
