@@ -118,6 +118,49 @@ class RequestAnswered(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class CommandStarted(Event):
+    """A peer has a command run on this machine. who: as the policy calls it."""
+
+    number: int
+    peer: str
+    who: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommandEnded(Event):
+    """A command is over, and none of its processes is left.
+
+    status, signal: how it ended, one of them, or neither where nobody knows.
+    why: "exit" where it ended by itself, else what ended it. killed: processes that had to be.
+    received, sent: bytes of its standard input, and of its output.
+    """
+
+    number: int
+    peer: str
+    who: str
+    command: str
+    status: int | None
+    signal: str | None
+    why: str
+    killed: int
+    seconds: float
+    received: int
+    sent: int
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRefused(Event):
+    """A peer wanted a command run that it may not, or that could not be started."""
+
+    number: int
+    peer: str
+    who: str
+    command: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class HandlerFailed(Event):
     """A handler raised. The traceback is for the operator; nothing of it reached the peer."""
 

@@ -31,6 +31,9 @@ from jackfield.events import (
     BytesReceived,
     BytesSent,
     ChildLost,
+    CommandEnded,
+    CommandRefused,
+    CommandStarted,
     ConnectionEnded,
     ConnectionOpened,
     Cut,
@@ -66,6 +69,8 @@ RATE = 1.0
 _COLOURS = {
     "listening": "1",
     "came": "32",
+    "runs": "36",
+    "ran": "36",
     "received": "36",
     "sent": "34",
     "went": "2",
@@ -260,6 +265,16 @@ def _went(event: ConnectionEnded) -> str:
     return f"{text}; received {event.messages_received}, sent {event.messages_sent}"
 
 
+def _ran(event: CommandEnded) -> str:
+    how = f"status {event.status}" if event.signal is None else f"by signal {event.signal}"
+    if event.status is None and event.signal is None:
+        how = "nobody knows how"
+    why = "" if event.why == "exit" else f", {event.why}"
+    killed = f", {_count(event.killed, 'process', 'es')} killed" if event.killed else ""
+    size = f"{_count(event.received, 'byte')} in, {_count(event.sent, 'byte')} out"
+    return f"{event.command} for {event.who}: {how}{why}{killed}; {event.seconds:.3f} s, {size}"
+
+
 def _stopping(event: Draining) -> str:
     who = _count(event.connections, "connection")
     return f"{who} may take {event.deadline:g} s; Ctrl-C again ends it at once"
@@ -280,6 +295,9 @@ _WORDS: dict[type[Event], tuple[str, Callable[[Any], str]]] = {
     BytesSent: ("sent", lambda e: _count(len(e.data), "byte")),
     RequestAnswered: ("answered", lambda e: f"{e.method} {e.target} by {e.status}"),
     Refused: ("refused", lambda e: f"{_who(e.peer, e.endpoint)}: {e.reason}"),
+    CommandStarted: ("runs", lambda e: f"{e.command} for {e.who}, {e.peer}"),
+    CommandEnded: ("ran", lambda e: f"{_ran(e)}, {e.peer}"),
+    CommandRefused: ("refused", lambda e: f"{e.command} for {e.who}, {e.peer}: {e.reason}"),
     HandlerFailed: ("failed", lambda e: f"its handler, by {e.error}"),
     ChildLost: ("lost", lambda e: f"process {e.process} and {e.peer or 'nobody'}: {e.reason}"),
     WorkerLost: (
@@ -399,5 +417,5 @@ def _who(peer: str, endpoint: Endpoint) -> str:
     return f"somebody on {_at(endpoint)}" if peer.endswith((":", "://")) else peer
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+def _count(number: int, what: str, plural: str = "s") -> str:
+    return f"{number} {what}{'' if number == 1 else plural}"

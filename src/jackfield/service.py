@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any, Generic, TypeVar
 
+from jackfield.endpoints import Endpoint
 from jackfield.errors import ConfigurationError
 from jackfield.framing.base import Framing
 from jackfield.framing.raw import Raw
@@ -22,10 +23,12 @@ AsyncHandler = Callable[[Connection[M]], Awaitable[None]]
 BlockingHandler = Callable[[BlockingConnection[M]], None]
 Handler = AsyncHandler[M] | BlockingHandler[M]
 
+Check = Callable[[tuple[Endpoint, ...], str], None]
+
 ENTRY_POINTS = "jackfield.services"
 """The entry-point group by which other packages add services."""
 
-READY = ("echo", "files", "greet", "menu", "room", "time", "upper", "web")
+READY = ("commands", "echo", "files", "greet", "menu", "room", "time", "upper", "web")
 """The services that come with Jackfield: modules of `jackfield.services` with a `make()`."""
 
 
@@ -49,6 +52,8 @@ class Service(Generic[M]):
     amplifies: whether over UDP it may say more than it was told, to an address that may be a false
     one. Without, what is more is dropped and counted, but on loopback: else a server can be had
     to flood others. Services of datagrams that let their peers prove their address say so.
+    check: called before anybody is let in, with the endpoints and the model's name. Raises
+    ConfigurationError where it must not be served so.
     """
 
     name: str
@@ -58,6 +63,7 @@ class Service(Generic[M]):
     joins_rooms: bool = False
     silent: bool = False
     amplifies: bool = False
+    check: Check | None = None
 
     @staticmethod
     def reply(

@@ -102,6 +102,28 @@ LINES = [
         "reloaded  certificates and configuration; they hold from now on",
     ),
     (happenings.Stopped(), "stopped"),
+    (
+        happenings.CommandStarted(7, PEER, "anna", "ls -l"),
+        f"#7   runs      ls -l for anna, {PEER}",
+    ),
+    (
+        happenings.CommandEnded(7, PEER, "anna", "ls -l", 0, None, "exit", 0, 0.25, 0, 29),
+        f"#7   ran       ls -l for anna: status 0; 0.250 s, 0 bytes in, 29 bytes out, {PEER}",
+    ),
+    (
+        happenings.CommandEnded(7, PEER, "me", "yes", None, "KILL", "timeout", 2, 1.5, 1, 2),
+        f"#7   ran       yes for me: by signal KILL, timeout, 2 processes killed; 1.500 s, "
+        f"1 byte in, 2 bytes out, {PEER}",
+    ),
+    (
+        happenings.CommandEnded(7, PEER, "me", "yes", None, None, "lost", 0, 0, 0, 0),
+        f"#7   ran       yes for me: nobody knows how, lost; 0.000 s, 0 bytes in, 0 bytes out, "
+        f"{PEER}",
+    ),
+    (
+        happenings.CommandRefused(7, PEER, "anna", "rm -r /", "rm is not allowed for anna"),
+        f"#7   refused   rm -r / for anna, {PEER}: rm is not allowed for anna",
+    ),
     (Event(), "event"),
 ]
 

@@ -30,6 +30,7 @@ COMMANDS = {
     "get": "Files and folders from a server, likewise.",
     "ls": "What is in a folder on a server.",
     "rm": "Files and folders on a server are removed.",
+    "run": "Run a command on another machine that allows it.",
     "fetch": "What a browser does, without one, and shown.",
     "ip": "Addresses and networks, explained; and those of this machine.",
     "ports": "Names of services and their ports, and who has one now.",

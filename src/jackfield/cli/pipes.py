@@ -133,12 +133,13 @@ class Input:
 
 
 class Output:
-    """Standard output."""
+    """Standard output, or standard error."""
 
-    def __init__(self) -> None:
+    def __init__(self, fd: int = stdio.STDOUT) -> None:
+        self._fd = fd
         self._worker = Worker("jackfield output")
 
     async def write(self, data: bytes) -> None:
         """Write all of it. Raises OutputClosed and LocalError."""
-        if not await self._worker.call(lambda: stdio.write(stdio.STDOUT, data)):
+        if not await self._worker.call(lambda: stdio.write(self._fd, data)):
             raise OutputClosed

@@ -21,6 +21,7 @@ from jackfield.framing.names import parse as parse_framing
 from jackfield.logs import Log
 from jackfield.metrics import Metrics
 from jackfield.models.names import MODELS
+from jackfield.net.access import is_network
 from jackfield.net.binding import listen_fds
 from jackfield.recording import Recorder
 from jackfield.server import Server
@@ -45,10 +46,11 @@ def _complete_service(
       jackfield serve echo tcp://127.0.0.1:9999 udp://127.0.0.1:9999
       jackfield serve greet tcp://127.0.0.1:9999 --model threads --delay 1s --show
       jackfield serve menu unix:///tmp/menu.sock --language zh
+      jackfield serve commands tcp://127.0.0.1:7022 --allow date,ls,df
       jackfield serve mine:service tcp://127.0.0.1:9999
 
     Ctrl-C stops it: nobody new is let in, and those there have five seconds to finish. SIGHUP
-    makes it read certificates, and the file of a menu, anew."""
+    makes it read certificates, and the file of a menu or a policy, anew."""
 )
 @click.argument("service", required=False, shell_complete=_complete_service)
 @click.argument("endpoints", metavar="ENDPOINT...", nargs=-1)
@@ -88,7 +90,8 @@ def _complete_service(
     "--allow",
     metavar="NETWORK",
     multiple=True,
-    help="Who alone may connect: an address or 192.0.2.0/24. Can be given again.",
+    help="Who alone may connect: an address or 192.0.2.0/24. Can be given again. commands: also "
+    "which programs may be run, in place of a policy: date,ls,df.",
 )
 @click.option(
     "--deny", metavar="NETWORK", multiple=True, help="Who may not, even if allowed. Likewise."
@@ -127,6 +130,10 @@ def _complete_service(
 )
 @click.option("--read-only", is_flag=True, help="files: nothing can be put or removed.")
 @click.option("--no-remove", is_flag=True, help="files: nothing can be removed or replaced.")
+@click.option("--policy", metavar="FILE", help="commands: who may run what, in TOML.")
+@click.option(
+    "--token-file", metavar="FILE", help="commands: who has a token; NAME:sha256:HEX a line."
+)
 @click.option("--show", is_flag=True, help="Show the messages.")
 @click.option(
     "--dump", is_flag=True, help="Show all bytes, in hexadecimal and as text, inside TLS too."
@@ -175,6 +182,7 @@ def serve(
       menu   a numbered menu
       time   what the clock says
       room   what one sends, all others hear
+      commands  programs of this machine, by a policy: see jackfield run
       web    a folder over HTTP: jackfield serve web FOLDER tcp://127.0.0.1:8080
       files  a folder for jackfield put, get, ls, rm: jackfield serve files FOLDER ENDPOINT
 
@@ -185,6 +193,9 @@ def serve(
     if service is None:
         raise click.UsageError(f"which service? there are {', '.join(READY)}, and your own")
     given, endpoints = _options(service, options, endpoints)
+    programs = tuple(one for one in allow if service == "commands" and not is_network(one))
+    allow = tuple(one for one in allow if one not in programs)
+    given |= {"allow": programs} if programs else {}
     chosen = parse_framing(framing) if framing else None
     if chosen is not None and service in READY:
         given["framing"] = chosen

@@ -39,7 +39,12 @@ class Model:
         raise NotImplementedError
 
     def check(self, endpoints: tuple[Endpoint, ...]) -> None:
-        """Raise ConfigurationError for an endpoint that makes no sense under this model."""
+        """Raise ConfigurationError for an endpoint that makes no sense under this model.
+
+        So does one at which the service will not be served.
+        """
+        if self.serving.service.check is not None:
+            self.serving.service.check(endpoints, self.name)
         for endpoint in endpoints:
             if endpoint.keeps_boundaries and self.serving.framing.only_streams:
                 raise ConfigurationError(

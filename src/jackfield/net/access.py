@@ -38,6 +38,15 @@ class Access:
         return not self._allow or any(address in network for network in self._allow)
 
 
+def is_network(text: str) -> bool:
+    """Whether this is a network as `Access` takes it, or an address."""
+    try:
+        _network(text)
+    except ConfigurationError:
+        return False
+    return True
+
+
 def _network(text: str) -> Network:
     try:
         return ip_network(text)

@@ -98,6 +98,35 @@ def take(sock: Socket) -> tuple[bytes, Socket | None]:
     return message, None
 
 
+def hand_files(sock: Socket, message: bytes, descriptors: list[int]) -> bool:
+    """Send a message, and open files with it; False when the other process is gone."""
+    fds = array.array("i", descriptors)
+    try:
+        sock.sendmsg([message], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])
+    except OSError:
+        return False
+    return True
+
+
+def take_files(sock: Socket, most: int) -> tuple[bytes, list[int]]:
+    """Wait for a message and up to `most` open files with it; b"" when the other process is gone.
+
+    Raises BlockingIOError when there is none and `sock` does not block.
+    """
+    fds = array.array("i")
+    try:
+        room = socket.CMSG_SPACE(most * fds.itemsize)
+        message, ancillary, _, _ = sock.recvmsg(UNIT, room, _CLOSE_ON_EXEC)
+    except BlockingIOError:
+        raise
+    except OSError:
+        return b"", []
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
+    return message, list(fds)
+
+
 def take_unit(source: Socket) -> bytes | None:
     """Give the next datagram that waits on a non-blocking pair; None when there is none."""
     try:

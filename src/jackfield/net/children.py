@@ -1,0 +1,283 @@
+"""Processes and all that they start: found, counted and ended. Linux alone has what it takes.
+
+A process that is a subreaper (PR_SET_CHILD_SUBREAPER, prctl(2)) becomes the parent of whoever of
+its tree has lost its own: so nobody leaves the tree, by whatever forks and sessions, and the tree
+is empty once the subreaper has no child. Who is in it is read from /proc. A signal goes by a pidfd
+(pidfd_open(2)) that was opened before the process was seen to be of the tree: it cannot meet
+another that has got the same number meanwhile.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import signal
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
+_SET_PDEATHSIG = 1
+_SET_CHILD_SUBREAPER = 36
+
+
+def become_subreaper() -> None:
+    """Have this process become the parent of whoever of its tree loses its own. Raises OSError."""
+    _prctl(_SET_CHILD_SUBREAPER, 1)
+
+
+def die_with_parent() -> None:
+    """Have this process killed when its parent ends. Raises OSError."""
+    _prctl(_SET_PDEATHSIG, int(signal.SIGKILL))
+
+
+def _prctl(what: int, value: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(what, ctypes.c_ulong(value), 0, 0, 0) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def parent_of(pid: int) -> int:
+    """Give the parent of a process; 0 when there is none any more, or it is dead and unreaped."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123  by the thousand
+            text = file.read()
+    except OSError:
+        return 0
+    # PID (NAME) STATE PARENT …, where the name may have anything in it
+    words = text[text.rindex(b")") + 2 :].split()
+    # one whose first thread has ended looks dead, and may have others that live on
+    return 0 if words[0] in b"ZX" and int(words[17]) <= 1 else int(words[1])
+
+
+def descendants(root: int, without: Iterable[int] = ()) -> list[int]:
+    """Give the living processes below `root`, but not those of `without` and below them."""
+    children: dict[int, list[int]] = {}
+    for name in os.listdir("/proc"):  # noqa: PTH208  a name is all that is wanted
+        if name.isdecimal() and (parent := parent_of(int(name))):
+            children.setdefault(parent, []).append(int(name))
+    out = set(without)
+    found: list[int] = []
+    waiting = [root]
+    while waiting:
+        below = [pid for pid in children.get(waiting.pop(), ()) if pid not in out]
+        found += below
+        waiting += below
+    return found
+
+
+def send(pid: int, number: int, among: set[int]) -> bool:
+    """Send a signal to a process whose parent is one of `among`; False when there is none."""
+    try:
+        fd = os.pidfd_open(pid)
+    except OSError:
+        return False
+    try:
+        if parent_of(pid) not in among:
+            return False
+        signal.pidfd_send_signal(fd, number)
+    except OSError:  # it has ended, or belongs to another user by now
+        return False
+    finally:
+        os.close(fd)
+    return True
+
+
+def signal_all(root: int, number: int, without: Iterable[int] = ()) -> set[int]:
+    """Send a signal to everything below `root`; give who got it."""
+    found = descendants(root, without)
+    among = {root, *found}
+    return {pid for pid in found if send(pid, number, among)}
+
+
+def kill_all(root: int, without: Iterable[int] = ()) -> set[int]:
+    """Kill everything below `root` that there is now; give who was.
+
+    They are stopped first, until none is left that runs and could start another.
+    """
+    stopped: set[int] = set()
+    for _ in range(100):
+        found = descendants(root, without)
+        among = {root, *found}
+        new = {pid for pid in found if pid not in stopped and send(pid, signal.SIGSTOP, among)}
+        if not new:
+            break
+        stopped |= new
+    return signal_all(root, signal.SIGKILL, without)
+
+
+def tasks_of(user: int) -> int:
+    """Count the processes and threads of a user, as RLIMIT_NPROC does."""
+    count = 0
+    for name in os.listdir("/proc"):  # noqa: PTH208  as above
+        if name.isdecimal():
+            try:
+                if os.stat(f"/proc/{name}").st_uid == user:  # noqa: PTH116  by the thousand
+                    count += len(os.listdir(f"/proc/{name}/task"))  # noqa: PTH208
+            except OSError:
+                continue
+    return count
+
+
+def limit(name: Literal["AS", "CORE", "NPROC"], most: int) -> None:
+    """Set a limit of this process and of what it starts, no higher than it may be: getrlimit(2)."""
+    which: int = getattr(resource, f"RLIMIT_{name}")
+    hard = resource.getrlimit(which)[1]
+    if hard != resource.RLIM_INFINITY:
+        most = min(most, hard)
+    resource.setrlimit(which, (most, most))
+
+
+def exit_parts(status: int) -> tuple[int | None, str | None]:
+    """Give exit status or signal, of what waitpid(2) tells."""
+    code = os.waitstatus_to_exitcode(status)
+    if code >= 0:
+        return code, None
+    try:
+        return None, signal.Signals(-code).name.removeprefix("SIG")
+    except ValueError:  # a real-time signal
+        return None, str(-code)
+
+
+class Cgroups:
+    """Where a cgroup can be made for each call: cgroups(7), version 2.
+
+    base: the folder; "" where there is none that this process may write.
+    limits: whether memory and processes can be limited there.
+    """
+
+    def __init__(self, base: str = "", *, limits: bool = False) -> None:
+        self.base = base
+        self.limits = limits
+
+    def make(self, name: str) -> Cgroup | None:
+        """Make one; None where that cannot be."""
+        if not self.base:
+            return None
+        path = f"{self.base}/{name}"
+        try:
+            os.mkdir(path)  # noqa: PTH102  a name of our own
+        except OSError:
+            return None
+        return Cgroup(path, limits=self.limits)
+
+    def close(self) -> None:
+        """Remove what is left."""
+        if self.base:
+            for name in _listed(self.base):
+                Cgroup(f"{self.base}/{name}").remove()
+            Cgroup(self.base).remove()
+
+
+class Cgroup:
+    """One cgroup. path: its folder."""
+
+    def __init__(self, path: str, *, limits: bool = False) -> None:
+        self.path = path
+        self.limits = limits
+
+    def enter(self) -> bool:
+        """Put this process into it."""
+        return self.write("cgroup.procs", "0")
+
+    def bound(self, memory: int, processes: int) -> bool:
+        """Limit it; False where that cannot be."""
+        if not self.limits:
+            return False
+        self.write("memory.swap.max", "0")
+        self.write("memory.oom.group", "1")
+        return self.write("memory.max", str(memory)) and self.write("pids.max", str(processes))
+
+    def kill(self) -> None:
+        """Kill all that is in it, at once."""
+        self.write("cgroup.kill", "1")
+
+    def members(self) -> set[int]:
+        """Give the processes in it."""
+        return {int(line) for line in _read(f"{self.path}/cgroup.procs").split()}
+
+    def ran_out_of_memory(self) -> bool:
+        """Whether something in it was killed for using too much memory."""
+        words = _read(f"{self.path}/memory.events").split()
+        counts = dict(zip(words[::2], words[1::2], strict=False))
+        return counts.get("oom_kill", "0") != "0"
+
+    def remove(self) -> bool:
+        """Remove it, once it is empty."""
+        try:
+            os.rmdir(self.path)  # noqa: PTH106  as above
+        except OSError as error:
+            return error.errno == errno.ENOENT
+        return True
+
+    def write(self, name: str, text: str) -> bool:
+        """Write one of its files; False where that cannot be."""
+        try:
+            with open(f"{self.path}/{name}", "w", encoding="ascii") as file:  # noqa: PTH123
+                file.write(text)
+        except OSError:
+            return False
+        return True
+
+
+def find_cgroups(name: str) -> Cgroups:
+    """Find where cgroups can be made, and make a folder of this name there.
+
+    That is this process' own cgroup, or the one above it, as systemd gives it away with
+    Delegate=yes and DelegateSubgroup=.
+    """
+    best = Cgroups()
+    for folder in _own_cgroups():
+        made = Cgroup(f"{folder}/{name}")
+        try:
+            os.mkdir(made.path)  # noqa: PTH102  as above
+        except OSError:
+            continue
+        if "pids" not in _read(f"{made.path}/cgroup.controllers").split():
+            Cgroup(folder).write("cgroup.subtree_control", "+memory +pids")
+        has = _read(f"{made.path}/cgroup.controllers").split()
+        limits = {"memory", "pids"} <= {*has} and made.write(
+            "cgroup.subtree_control", "+memory +pids"
+        )
+        can_kill = os.path.exists(f"{made.path}/cgroup.kill")  # noqa: PTH110  as above
+        if can_kill and (limits or not best.base):
+            best.close()
+            best = Cgroups(made.path, limits=limits)
+        else:
+            made.remove()
+        if best.limits:
+            break
+    return best
+
+
+def _own_cgroups() -> list[str]:
+    """Give the folders of this process' own cgroup and of the one above."""
+    mounts = [line.split(" ") for line in _read("/proc/self/mountinfo").splitlines()]
+    roots = [words[4] for words in mounts if "cgroup2" in words[words.index("-") :]]
+    own = [line[3:] for line in _read("/proc/self/cgroup").splitlines() if line[:3] == "0::"]
+    if not roots or not own or ".." in own[0]:
+        return []
+    path = Path(roots[0] + own[0].rstrip("/"))
+    return [str(path), str(path.parent)] if own[0].rstrip("/") else [str(path)]
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return []
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123
+            return file.read()
+    except OSError:
+        return ""

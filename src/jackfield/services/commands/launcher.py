@@ -1,0 +1,135 @@
+"""The way to the helper, seen from the server: supervisors that wait for a call.
+
+From any thread. A few are kept ready; for each that was taken `more()` has one made.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import NamedTuple
+
+from jackfield.errors import ConfigurationError, LocalError
+from jackfield.net.handing import Socket, hand, start_process, take, take_files
+from jackfield.services.commands import prepared
+
+READY = 2
+"""Supervisors that wait for a call."""
+
+PATIENCE = 10.0
+"""Seconds for the helper to load, and for a supervisor to be made."""
+
+_PACKAGES = str(Path(__file__).parents[3])
+_START = (
+    "import sys; sys.path.insert(0, sys.argv[1]); "
+    "import jackfield.services.commands.helper as h; h.main()"
+)
+"""The helper, found where this module was, however that came to be on the path."""
+
+
+class Prepared(NamedTuple):
+    """A supervisor that waits for a call: the socket to it, and its program's three pipes."""
+
+    control: Socket
+    stdin: int
+    stdout: int
+    stderr: int
+
+    def close(self) -> None:
+        """Let it go."""
+        self.control.close()
+        for fd in (self.stdin, self.stdout, self.stderr):
+            os.close(fd)
+
+
+class Launcher:
+    """One helper process, started when it is needed and again when it is gone.
+
+    cgroups: whether they are used, where there are any.
+    """
+
+    def __init__(self, *, cgroups: bool = True) -> None:
+        self._cgroups = cgroups
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._control: Socket | None = None
+        self._is_closed = False
+
+    def take(self) -> Prepared:
+        """Give a supervisor. Waits.
+
+        Raises LocalError when there is none to be had.
+        """
+        with self._lock:
+            if self._is_closed:
+                raise LocalError("the server stops")
+            for _ in range(2):  # the second time by a helper that was just started
+                if self._control is None:
+                    self._start()
+                found = self._take()
+                if found is not None:
+                    return found
+                self._drop()
+        raise LocalError("no program can be started: the system has no process or descriptor left")
+
+    def more(self) -> None:
+        """Have one made for one that was taken: once the call goes, which it would hold up."""
+        with self._lock:
+            if self._control is not None:
+                hand(self._control, prepared.PREPARE)
+
+    def _start(self) -> None:
+        mode = "cgroups" if self._cgroups else "alone"
+        try:
+            process, ours = start_process([sys.executable, "-c", _START, _PACKAGES, mode])
+        except ConfigurationError as error:
+            raise LocalError(str(error)) from error
+        self._process, self._control = process, ours
+        assert process.stdin is not None
+        process.stdin.close()
+        ours.settimeout(PATIENCE)
+        if take(ours)[0] != prepared.READY:
+            self._drop()
+            raise LocalError("no program can be started: the helper for that does not start")
+        for _ in range(READY):
+            hand(ours, prepared.PREPARE)
+
+    def _take(self) -> Prepared | None:
+        assert self._control is not None
+        message, sock = take(self._control)
+        if sock is None:
+            return None
+        sock.settimeout(PATIENCE)
+        message, fds = take_files(sock, 3)
+        if message != prepared.PIPES or len(fds) != 3:
+            sock.close()
+            for fd in fds:
+                os.close(fd)
+            return None
+        sock.setblocking(False)
+        return Prepared(sock, *fds)
+
+    def _drop(self) -> None:
+        """Let the helper go: it ends when its socket does."""
+        control, self._control = self._control, None
+        process, self._process = self._process, None
+        if control is not None:
+            # what it has got ready already comes as sockets, and is let go with them
+            control.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                while (found := take(control))[0]:
+                    if found[1] is not None:
+                        found[1].close()
+            control.close()
+        if process is not None:
+            threading.Thread(target=process.wait, name="jackfield helper", daemon=True).start()
+
+    def close(self) -> None:
+        """Let it go for good. What still runs ends when its own socket is closed."""
+        with self._lock:
+            self._is_closed = True
+            self._drop()
