@@ -121,8 +121,9 @@ def _unowned(record: Any) -> Any:
 def test_who_guesses_waits_and_nobody_elsewhere_does(lab: WholeBoard) -> None:
     with lab.bystanders() as others:
         whys = []
-        for _ in range(TRIES + 3):
-            reply = lab.post("/sign-in", {"token": "x" * 43, "name": "<b>"})
+        for number in range(TRIES + 3):
+            claimed = {"X_Forwarded_For": f"192.0.2.{number}", "X_Real_IP": f"192.0.2.{number}"}
+            reply = lab.post("/sign-in", {"token": "x" * 43, "name": "<b>"}, **claimed)
             assert (reply.status, "set-cookie" in reply.fields) == (403, False)
             whys.append(json.loads(reply.body)["why"])
         assert all("too many tries" in why for why in whys[TRIES:])
@@ -159,6 +160,8 @@ def test_of_a_thousand_sockets_of_one_address_so_many_are_let_in(
         refused = lab.await_events(Refused, before + 1000 - most)[before:]
         assert len(refused) == 1000 - most
         assert {one.limit for one in refused} == {"connections_per_source"}
+        counted = lab.call(lab.board.units[name].status)["refused"]
+        assert counted["connections_per_source"] == len(refused)
         others.hear_each_other()
         with lab.at_page() as more:  # from this address one still comes in
             more.say("and so do I")
