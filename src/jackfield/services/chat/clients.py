@@ -48,7 +48,7 @@ class ClientSession:
 
     def said(self, messages: Sequence[Message]) -> None:
         """Send messages of a room."""
-        self._out.post(self._form.shared(messages, self._conn.core), len(messages))
+        self._out.post(self._form.bytes_of(messages, self._conn.core), len(messages))
 
     def changed(self, room: RoomState) -> None:
         """Send how a room is now."""

@@ -29,21 +29,24 @@ class Form:
     def __init__(self, encode: Callable[[Message, Connection[Any]], bytes]) -> None:
         self._encode = encode
         self._last: Sequence[Message] = ()
+        self._parts: list[bytes] = []
         self._bytes = b""
 
-    def shared(self, messages: Sequence[Message], core: Connection[Any]) -> bytes:
+    def bytes_of(self, messages: Sequence[Message], core: Connection[Any]) -> bytes:
         """Give the bytes of messages that all connections are given in one and the same sequence.
 
         core: the connection that they go to, of which only the form counts.
         """
         if messages is not self._last:
-            self._bytes = self.bytes_of(messages, core)
+            self._parts = [self._encode(message, core) for message in messages]
+            self._bytes = b"".join(self._parts)
             self._last = messages
         return self._bytes
 
-    def bytes_of(self, messages: Sequence[Message], core: Connection[Any]) -> bytes:
-        """Give the bytes of messages that are for one connection alone."""
-        return b"".join([self._encode(message, core) for message in messages])
+    def parts_of(self, messages: Sequence[Message], core: Connection[Any]) -> list[bytes]:
+        """Give the same, the bytes of each message by themselves."""
+        self.bytes_of(messages, core)
+        return self._parts
 
 
 class Forms:

@@ -4,9 +4,9 @@ The rules this file owns:
 
 1. What is kept together is told together, in the order of its numbers: one write for each
    connection, however many messages that are.
-2. To tell a crowd costs far more than to keep a message. So after each telling there is a pause, as
-   long as the room is large, and what is said meanwhile is told at its end. Whatever is said in a
-   room where nobody has said anything for that long is told at once.
+2. To keep a message costs a commit, and to tell a crowd of it far more. So in a crowd there is a
+   pause after each telling, as long as the crowd is large. Whatever is to be said meanwhile is kept
+   and told together at its end; where nothing was said for so long, at once.
 """
 
 from __future__ import annotations
@@ -18,8 +18,11 @@ from typing import Protocol
 
 from jackfield.services.chat.history import Message
 
+CROWD = 50
+"""Connections from which on they are a crowd."""
+
 PAUSE = 0.0002
-"""Seconds of pause for each connection that was told: some twenty times of what that has cost."""
+"""Seconds of pause for each of them: some twenty times of what it costs to tell them."""
 
 LONGEST_PAUSE = 0.1
 """Seconds that a pause has at the most: nobody notices that, in a room of hundreds who talk."""
@@ -49,39 +52,38 @@ class Telling:
         self._handle: asyncio.Handle | None = None
         self._waiters: list[asyncio.Future[None]] = []
 
+    async def pause(self) -> None:
+        """Wait until something may be kept again: no time at all, or the rest of a pause."""
+        wait = self._pause_ends - time.monotonic()
+        if wait > 0:
+            await asyncio.sleep(wait)
+
     def add(self, message: Message) -> None:
-        """Have a message told: once this turn of the loop is over, or after the pause."""
+        """Have a message told once this turn of the loop is over."""
         self._untold.append(message)
         self._size += len(message.text)
         if self._size >= ENOUGH:
-            self.now()
+            self._tell()
         elif self._handle is None:
-            loop = asyncio.get_running_loop()
-            wait = self._pause_ends - time.monotonic()
-            if wait > 0:
-                self._handle = loop.call_later(wait, self.now)
-            else:
-                self._handle = loop.call_soon(self.now)
+            self._handle = asyncio.get_running_loop().call_soon(self._tell)
 
-    def now(self) -> None:
-        """Tell what there is."""
+    def _tell(self) -> None:
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
-        if not self._untold:
-            return
         messages, self._untold, self._size = self._untold, [], 0
         listeners = tuple(self._listeners)
         for listener in listeners:
             listener.said(messages)
-        self._pause_ends = time.monotonic() + min(len(listeners) * PAUSE, LONGEST_PAUSE)
+        if len(listeners) >= CROWD:
+            self._pause_ends = time.monotonic() + min(len(listeners) * PAUSE, LONGEST_PAUSE)
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
 
     async def all_told(self) -> None:
-        """Wait until everything is told that was said so far."""
+        """Wait until everything is told that was kept so far."""
         if self._untold:
             waiter = asyncio.get_running_loop().create_future()
             self._waiters.append(waiter)

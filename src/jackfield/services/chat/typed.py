@@ -103,8 +103,9 @@ class LineSession:
         core, first = self._conn.core, messages[0]
         shown = self._shown.get(first.room, 0)
         if not self._own and self._held is None and first.number > shown:
-            self._out.post(self._form.shared(messages, core), len(messages))
+            self._out.post(self._form.bytes_of(messages, core), len(messages))
             return
+        parts = dict(zip(messages, self._form.parts_of(messages, core), strict=True))
         others = [one for one in messages if one.number > shown and one.id not in self._own]
         self._own.difference_update(one.id for one in messages)
         if self._held is not None:
@@ -113,7 +114,7 @@ class LineSession:
             if others[room:]:
                 self._out.miss(len(others) - room)
         elif others:
-            self._out.post(self._form.bytes_of(others, core), len(others))
+            self._out.post(b"".join([parts[one] for one in others]), len(others))
 
     def changed(self, room: RoomState) -> None:
         """Tell of a new topic."""

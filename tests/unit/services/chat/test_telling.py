@@ -45,30 +45,27 @@ async def test_what_comes_in_one_turn_is_told_together_at_its_end() -> None:
 
 
 @in_loop
-async def test_what_comes_in_the_pause_is_told_together_at_its_end(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(telling, "PAUSE", 0.05)
-    one, room = told(1)
+async def test_in_a_crowd_there_is_a_pause_that_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(telling, "CROWD", 1)
+    monkeypatch.setattr(telling, "PAUSE", 3600.0)  # the longest there is, then
+    _, room = told(1)
+    await room.pause()  # before anything was told there is none
     await room.all_told()
-    room.add(message(2))
-    await asyncio.sleep(0)  # a turn of the loop: without a pause it would be told in it
-    room.add(message(3))
-    assert one.times == [[1]]
-    await asyncio.gather(room.all_told(), room.all_told())
-    assert one.times == [[1], [2, 3]]
+    waits = asyncio.ensure_future(room.pause())
+    for _ in range(5):
+        await asyncio.sleep(0)  # turns of the loop: without a pause it would be over
+    assert not waits.done()
+    await asyncio.wait_for(waits, 30)
 
 
 @in_loop
-async def test_a_pause_has_its_bound_however_large_the_room(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_there_is_no_pause_but_in_a_crowd(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(telling, "CROWD", 2)
     monkeypatch.setattr(telling, "PAUSE", 3600.0)
-    one, room = told(1)
+    monkeypatch.setattr(telling, "LONGEST_PAUSE", 3600.0)
+    _, room = told(1)
     await room.all_told()
-    room.add(message(2))
-    await room.all_told()
-    assert one.times == [[1], [2]]
+    await asyncio.wait_for(room.pause(), 30)
 
 
 @in_loop
@@ -77,7 +74,7 @@ async def test_what_is_much_together_waits_for_nothing() -> None:
     room.add(message(1))
     room.add(message(2, "x" * ENOUGH))
     assert one.times == [[1, 2]]
-    room.now()
+    await asyncio.sleep(0)
     assert one.times == [[1, 2]]
 
 
