@@ -1,4 +1,4 @@
-"""Replies to messages at hand share a write, and wait for nothing but the end of the loop's turn."""
+"""Replies to messages at hand share a write, and wait but for the end of the loop's turn."""
 
 from __future__ import annotations
 

@@ -89,7 +89,10 @@ class App {
   hear(message) {
     switch (message.is) {
       case "welcome":
-        this.rooms.me = this.me.name = message.name;
+        if (message.name !== this.me.name) {
+          location.reload(); // the owner has called this person otherwise
+          break;
+        }
         this.rooms.take(message.rooms);
         this.returned();
         break;
@@ -105,6 +108,9 @@ class App {
         break;
       case "out":
         this.wasPutOut(message);
+        break;
+      case "read":
+        this.rooms.takeRead(message);
         break;
       case "missed":
         this.link.drop(); // coming anew tells all: which rooms there are, and how far each has gone
@@ -141,7 +147,8 @@ class App {
       return false; // nobody can say so now
     }
     this.link.stop();
-    location.reload(); // signed out elsewhere: the door
+    history.replaceState({ ended: this.link.why }, "");
+    location.reload(); // signed out elsewhere, or sent away: the door says why
     return false;
   }
 

@@ -68,6 +68,8 @@ export function comeIn(about) {
   }
 
   render();
+  showWhy(byId("door-why"), why(history.state?.ended ?? ""));
+  history.replaceState(null, "");
   byId("door-other").onclick = () => {
     byToken = !byToken;
     render();

@@ -165,6 +165,17 @@ export class Rooms {
     this.tell.listed();
   }
 
+  /** Take how far this person has read on another page, or in a terminal. */
+  takeRead({ room: name, number }) {
+    const room = this.all.get(name);
+    if (!room || number <= room.read) return;
+    room.read = number;
+    if (!room.unread) room.mentions = 0;
+    else if (room.kind === "direct") room.mentions = room.unread;
+    this.tell.changed(room);
+    this.tell.listed();
+  }
+
   /** One message of ours is kept: if it was not heard, it is asked for. */
   takeKept(name, number) {
     const room = this.all.get(name);

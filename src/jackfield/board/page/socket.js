@@ -38,6 +38,8 @@ export class Link {
   constructor(how) {
     this.how = how;
     this.isOpen = false;
+    /** What the chat has said when it ended the last connection; "" for nothing. */
+    this.why = "";
     this.socket = null;
     this.asked = new Map();
     this.number = 0;
@@ -107,9 +109,11 @@ export class Link {
       this.take(message);
       if (message.is === "welcome") this.how.state("open");
     };
-    socket.onclose = () => {
+    socket.onclose = (event) => {
       clearTimeout(timer);
-      if (this.socket === socket) this.drop();
+      if (this.socket !== socket) return;
+      this.why = event.reason;
+      this.drop();
     };
   }
 

@@ -231,6 +231,12 @@ class Replica:
             room.ahead[found.number] = found
         self._fill(room)
 
+    def _read_elsewhere(self, message: Answer) -> None:
+        room = self.rooms.get(text_of(message, "room"))
+        if room is not None:
+            room.read_told = max(room.read_told, min(number_of(message, "number"), room.last))
+            self.read(room.name, room.read_told)
+
     def _here(self, message: Answer) -> None:
         room = self.rooms.get(text_of(message, "room"))
         if room is not None:
@@ -254,6 +260,7 @@ class Replica:
         "said": _said,
         "here": _here,
         "out": _out,
+        "read": _read_elsewhere,
         "missed": _missed,
     }
 

@@ -320,3 +320,25 @@ def test_whatever_is_lost_doubled_or_late_all_is_heard_once_and_in_order(
         told.replica.take(answers.pop(0))
         serve()
     assert told.heard() == list(range(start + 1, len(kept) + 1))
+
+
+def test_what_is_read_elsewhere_is_read_here_and_told_to_nobody_again() -> None:
+    told = Told()
+    told.come(lobby(last=5, read=1, mentions=2))
+    replica = told.replica
+    room = replica.rooms["lobby"]
+    told.events.clear()
+    sent = len(told.sent)
+    replica.take({"is": "read", "room": "lobby", "number": 3})
+    assert (room.read, room.unread, room.mentions) == (3, 2, 2)
+    assert told.events == [Changed("lobby")]
+    replica.take({"is": "read", "room": "lobby", "number": 2})
+    replica.take({"is": "read", "room": "nowhere", "number": 2})
+    assert room.read == 3
+    replica.take({"is": "read", "room": "lobby", "number": 99})
+    assert (room.read, room.unread, room.mentions) == (5, 0, 0)
+    replica.tell_reads()
+    assert len(told.sent) == sent
+    for wrong in ({"room": "lobby"}, {"room": 3, "number": 3}, {"room": "lobby", "number": -1}):
+        with pytest.raises(BadMessage):
+            replica.take({"is": "read", **wrong})
