@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from jackfield import framing
 from jackfield.errors import RemoteProtocolError
@@ -81,6 +81,26 @@ HTTP_PIECES = [
 LETTERS = b"GETPOSHAD/ 1.0:;,\r\n\t\0abcdefx0123456789-+\xff"
 
 
+class Grammar(Protocol):
+    """What inputs are made of."""
+
+    @property
+    def name(self) -> str:
+        """What is fuzzed; what stands before a comma names its group."""
+
+    @property
+    def valid(self) -> Sequence[bytes]:
+        """Inputs that are as they should be."""
+
+    @property
+    def pieces(self) -> Sequence[bytes]:
+        """What valid inputs are made of, and what may be put into them."""
+
+    @property
+    def letters(self) -> bytes:
+        """Bytes of which an input by chance is made."""
+
+
 class Kind(NamedTuple):
     """One framing, valid messages of it, and pieces that such messages are made of."""
 
@@ -129,7 +149,7 @@ def websocket_kinds() -> list[Kind]:
     return kinds
 
 
-def made(kind: Kind, chance: Random) -> bytes:
+def made(kind: Grammar, chance: Random) -> bytes:
     """Make one input."""
     way = chance.random()
     if way < 0.1:
@@ -142,22 +162,22 @@ def made(kind: Kind, chance: Random) -> bytes:
     if way < 0.5:
         data += chance.choice(kind.valid)
     for _ in range(chance.choice((1, 1, 1, 2, 3, 6))):
-        data = mutated(data, kind, chance)
+        data = mutated(data, kind.pieces, chance)
     if chance.random() < LARGE:
         at = chance.randrange(len(data) + 1)
         data = data[:at] + data[at : at + 12] * 9000 + data[at:]
     return data
 
 
-def mutated(data: bytes, kind: Kind, chance: Random) -> bytes:
+def mutated(data: bytes, pieces: Sequence[bytes], chance: Random) -> bytes:
     """Change one thing about some bytes."""
     at = chance.randrange(len(data) + 1)
     end = min(len(data), at + chance.choice((1, 1, 2, 4, 16)))
     way = chance.randrange(6)
     if way == 0:
-        return data[:at] + chance.choice(kind.pieces) + data[at:]
+        return data[:at] + chance.choice(pieces) + data[at:]
     if way == 1:
-        return data[:at] + chance.choice(kind.pieces) + data[end:]
+        return data[:at] + chance.choice(pieces) + data[end:]
     if way == 2:
         return data[:at] + data[end:]
     if way == 3:
@@ -238,9 +258,16 @@ def resident() -> int:
 
 
 def fuzz(
-    kinds: Sequence[Kind], count: int, seed: int, tell: Callable[[str], None] = print
+    kinds: Sequence[Any],
+    count: int,
+    seed: int,
+    tell: Callable[[str], None] = print,
+    complain: Callable[[Any, bytes, Random], str] = complaint,
 ) -> list[str]:
-    """Try so many inputs, the kinds in turn; give what is wrong, ten findings at the most."""
+    """Try so many inputs, the kinds in turn; give what is wrong, ten findings at the most.
+
+    kinds: each with a grammar. complain: says what is wrong with what comes of an input.
+    """
     chance = Random(seed)  # noqa: S311  it protects nothing
     findings: list[str] = []
     began, at_first, size = time.monotonic(), 0, 0
@@ -250,7 +277,7 @@ def fuzz(
         kind = kinds[number % len(kinds)]
         data = made(kind, chance)
         size += len(data)
-        found = complaint(kind, data, chance)
+        found = complain(kind, data, chance)
         if found:
             findings.append(found)
             if len(findings) == 10:

@@ -46,6 +46,10 @@ PROOFS = {
     "web": [sys.executable, "scripts/slow_http.py"],
     # Five million inputs to the framing of HTTP, and to WebSocket's.
     "fuzz": [sys.executable, "scripts/fuzz.py"],
+    # A million inputs to each reader of ICMP's packets, and to that of DNS's answers.
+    "packets": [sys.executable, "-m", "scripts.fuzz_packets"],
+    # A million inputs to each of what reads /proc, netlink, lists of services and addresses.
+    "fuzz-tools": [sys.executable, "scripts/fuzz_tools.py"],
 }
 
 

@@ -26,7 +26,7 @@ class Range:
 
 RANGES = (
     Range("system", 0, 1023, "given by IANA to protocols that everybody uses"),
-    Range("user", 1024, 49151, "given by IANA to whoever asks for one for a program"),
+    Range("user", 1024, 49151, "given by IANA to whoever asks for one"),
     Range("dynamic", *DYNAMIC, "never given to anybody: for a while, and for oneself"),
 )
 
