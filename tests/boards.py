@@ -102,12 +102,13 @@ class WholeBoard(Live):
         """A WebSocket into the chat, as the page opens it, or another program."""
         if cookie:
             more = {"additional_headers": {"Cookie": cookie}, "origin": Origin(self.origin)} | more
-        return websockets.sync.client.connect(
+        conn: Socket = websockets.sync.client.connect(
             f"ws://127.0.0.1:{self.endpoint('page').port}/chat",
             open_timeout=PATIENCE,
             proxy=None,
             **more,
         )
+        return conn
 
     def at_page(self, name: str = "", **more: Any) -> AtPage:
         """Somebody who has come in, by JSON; without a name, as an Eve whose name is her own."""

@@ -110,6 +110,12 @@ class Stood:
     def here(self, room: RoomState) -> None:
         """Hear nothing of it."""
 
+    def became(self) -> None:
+        """They may do more now, or less."""
+
+    def read(self, room: str, number: int) -> None:
+        """They have read nothing elsewhere."""
+
     def out(self, room: str, why: str) -> None:
         """Nobody puts them out."""
 

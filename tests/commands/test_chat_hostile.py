@@ -86,7 +86,7 @@ def home(tmp_path: Path) -> dict[str, str]:
 
 
 def test_the_screen_shows_text_and_nothing_else(server: str, home: dict[str, str]) -> None:
-    with FullScreen("chat", server, "--name", "dora", **home) as dora:
+    with FullScreen("chat", server, "--name", "dora", columns=80, **home) as dora:
         screen = dora.await_screen("that was all")
         assert "<b>" in screen
         dora.press("/topic x\r")
