@@ -1,6 +1,6 @@
 """Feed what the tools read with what no system tells and nobody means to write.
 
-    python scripts/fuzz_tools.py [COUNT] [SEED]
+    python -m scripts.fuzz_tools [COUNT] [SEED]
 
 COUNT inputs for each reader: tables of /proc, messages of netlink, values of options, lists of
 services, addresses. Of each input it is checked that

@@ -49,7 +49,7 @@ PROOFS = {
     # A million inputs to each reader of ICMP's packets, and to that of DNS's answers.
     "packets": [sys.executable, "-m", "scripts.fuzz_packets"],
     # A million inputs to each of what reads /proc, netlink, lists of services and addresses.
-    "fuzz-tools": [sys.executable, "scripts/fuzz_tools.py"],
+    "fuzz-tools": [sys.executable, "-m", "scripts.fuzz_tools"],
 }
 
 
