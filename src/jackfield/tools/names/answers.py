@@ -12,12 +12,9 @@ The rules this file owns:
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jackfield.errors import BadMessage, ConfigurationError
-
-if TYPE_CHECKING:
-    import dns.message
 
 
 class NotOurs(BadMessage):
@@ -129,6 +126,7 @@ def read(wire: bytes, question: Question) -> Answer:
     import dns.message  # noqa: PLC0415
     import dns.name  # noqa: PLC0415
     import dns.rcode  # noqa: PLC0415
+    import dns.rdataclass  # noqa: PLC0415
 
     if len(wire) < 12:
         raise BadMessage(f"{len(wire)} bytes are no DNS message; its header alone has 12")
@@ -143,10 +141,12 @@ def read(wire: bytes, question: Question) -> Answer:
     status = dns.rcode.to_text(message.rcode())
     if asked != [(wanted, question.kind)] and (asked or status == "NOERROR"):
         raise NotOurs("it answers another question than ours")
-    aliases, end = _aliases(message, wanted, question.kind)
+    # Of the Internet's class alone: in others the same number is another type, or none.
+    found = [rrset for rrset in message.answer if rrset.rdclass == dns.rdataclass.IN]
+    aliases, end = _aliases(found, wanted, question.kind)
     records = [
         _record(rrset, data)
-        for rrset in message.answer
+        for rrset in found
         if rrset.name == end and rrset.rdtype.name == question.kind
         for data in rrset
     ]
@@ -157,11 +157,11 @@ def read(wire: bytes, question: Question) -> Answer:
     return Answer(status, tuple(aliases), tuple(kept), unasked, authoritative)
 
 
-def _aliases(message: dns.message.Message, name: Any, kind: str) -> tuple[list[Record], Any]:
+def _aliases(rrsets: list[Any], name: Any, kind: str) -> tuple[list[Record], Any]:
     """Follow the aliases from a name; give them, and the name they end at. Raises BadMessage."""
     leads = {
         rrset.name: rrset
-        for rrset in message.answer
+        for rrset in rrsets
         if rrset.rdtype.name == "CNAME" and kind != "CNAME"
     }
     found: list[Record] = []
