@@ -9,6 +9,7 @@ import resource
 import signal
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -98,6 +99,13 @@ class Up:
 
     def __exit__(self, *_: object) -> None:
         self.process.__exit__(None, None, None)
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder whose name leaves room for that of a UNIX socket."""
+    with tempfile.TemporaryDirectory(prefix="jf-") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="module")
@@ -312,6 +320,34 @@ def test_a_service_that_cannot_start_stops_no_other(tmp_path: Path) -> None:
             )
             taken.close()
             assert it.told("start", "clock") == "clock: started.\n"
+
+
+def test_a_board_without_a_page_has_an_owner_who_comes_in_where_it_says(short: Path) -> None:
+    (short / "run").mkdir(mode=0o700)
+    (short / "jackfield.toml").write_text(
+        f"""[services.chat]
+endpoints = ["unix://{short}/lines.sock"]
+
+[services.page]
+enabled = false
+""",
+        encoding="utf-8",
+    )
+    environ = {"XDG_RUNTIME_DIR": str(short / "run")}
+    data = str(short / "here")
+    config = str(short / "jackfield.toml")
+    with Piped("up", "--config", config, "--data", data, **environ) as board:
+        text = board.await_output(" lets others in.").decode()
+        assert f"nc -U {short}/lines.sock" in text
+        command = re.findall(r"In a terminal +\S*jackfield (chat --data \S+)\n", text)[0]
+        sending = [*COMMAND, *command.split(), "--send"]
+        env = environment() | environ
+        subprocess.run(sending, input=b"hello", env=env, check=True, timeout=PATIENCE)
+        with closing(socket.socket(socket.AF_UNIX)) as conn:
+            conn.connect(f"{short}/lines.sock")
+            said(conn, "What is your name?")
+            conn.sendall(b"Olu\n")
+            said(conn, "hello")
 
 
 def test_a_full_disk_is_told_once_and_so_is_its_end(tmp_path: Path) -> None:

@@ -178,7 +178,7 @@ class Board:
         if conn.local.is_websocket:
             await self.chat.by_client(conn.switch(wire.FRAMING))
         else:
-            own = is_users_own(conn.peer, conn.local)
+            own = control.is_own(conn) if conn.local.path else is_users_own(conn.peer, conn.local)
             await self.chat.by_lines(conn, doors=self.people.own_doors if own else None)
 
     def _make(self, config: ServiceConfig) -> Service[Any]:
@@ -404,8 +404,8 @@ class Board:
 
         Raises ConfigurationError while the page does not run.
         """
-        self.link("")  # before anything is made that nobody could use
-        secret = await self.people.first_owner()
+        secret = await self.people.first_owner()  # also where they come in by a terminal alone
+        self.link("")  # before a link is made that nobody could use
         owner = await self.people.accounts.owner()
         assert owner is not None
         if secret is None:  # they have come in before

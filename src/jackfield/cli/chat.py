@@ -86,6 +86,11 @@ class Wishes:
     help="With --send: how long to try when nothing is kept any more.",
 )
 @click.option("--ca", metavar="FILE", help="tls, wss: authorities to trust.")
+@click.option(
+    "--data",
+    metavar="DIR",
+    help="Without ENDPOINT: the data folder of a board of yours on this machine.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Tell what is tried.")
 def chat(
     *,
@@ -98,6 +103,7 @@ def chat(
     as_json: bool,
     timeout: float,
     ca: str | None,
+    data: str | None,
     verbose: bool,
 ) -> int:
     """Chat with whoever is on a board.
@@ -116,7 +122,12 @@ def chat(
     """
     if plain and send:
         raise click.UsageError("--plain and --send: one of them")
-    where, secret = place(endpoint)
+    if data is None:
+        where, secret = place(endpoint)
+    elif endpoint is None:
+        where, secret = local_board(data), None
+    else:
+        raise click.UsageError("--data is for a board of this machine, without an ENDPOINT")
     where = with_files(where, None, None, ca)
     at_screen = not (plain or send) and is_at_terminal()
     if as_json and (send or at_screen):
@@ -158,9 +169,12 @@ def _login_name() -> str | None:
 # Where a board is
 
 
-def local_board() -> Endpoint:
-    """Give where the board of this machine's user would be, whether or not it runs."""
-    return Endpoint(Transport.UNIX, path=str(Paths.of(None).chat))
+def local_board(data: str | None = None) -> Endpoint:
+    """Give where a board of this machine's user would be, whether or not it runs.
+
+    data: its data folder; None for that of the user's own board.
+    """
+    return Endpoint(Transport.UNIX, path=str(Paths.of(data).chat))
 
 
 LISTENING = 1.5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import subprocess
 import sys
@@ -90,7 +91,7 @@ def up(
     async def start(servers: list[AnyServer]) -> None:
         servers.append(cast("AnyServer", board))
         await board.start()
-        text = await _welcome(board)
+        text = await _welcome(board, "" if data is None else f" --data {shlex.quote(data)}")
         click.echo(text, color=wants_colour(sys.stdout))
         sys.stdout.flush()
 
@@ -98,8 +99,8 @@ def up(
     click.echo("Stopped.")
 
 
-async def _welcome(board: Board) -> str:
-    """Say how to come in."""
+async def _welcome(board: Board, where: str) -> str:
+    """Say how to come in. where: what commands take beside their names to find this board."""
     command = _command()
     lines = [f"{click.style(printable(board.config.name), bold=True)} is up.", ""]
     try:
@@ -110,10 +111,13 @@ async def _welcome(board: Board) -> str:
         ]
     except JackfieldError as error:
         lines.append(f"  In a browser   not now: {error}")
-    lines.append(f"  In a terminal  {command} chat")
+    lines.append(f"  In a terminal  {command} chat{where}")
     lines += _by_lines(board, command)
     lines += _for_others(board)
-    lines += ["", f"{command} status shows how it is, {command} invite lets others in."]
+    lines += [
+        "",
+        f"{command} status{where} shows how it is, {command} invite{where} lets others in.",
+    ]
     for unit in board.units.values():
         if unit.state == "failed":
             lines.append(click.style(f"{unit.name} has not started: {unit.why}", fg="red"))
@@ -131,6 +135,8 @@ def _by_lines(board: Board, command: str) -> list[str]:
         at = replace(at, host=reachable_host(at))
     if at.transport.uses_tls or not shutil.which("nc"):
         return [f"  By lines       {command} connect {at}"]
+    if at.path:
+        return [f"  By lines       nc -U {shlex.quote(at.path)}"]
     return [f"  By lines       nc {at.host} {at.port}"]
 
 
@@ -172,7 +178,7 @@ def _leave_in_background(arguments: list[str]) -> None:
     said: list[str] = []
     for line in process.stdout:
         said.append(line)
-        if "invite lets others in" in line:
+        if line.endswith(" lets others in.\n"):
             break
     click.echo("".join(said), nl=False)
     if process.poll() is not None:
