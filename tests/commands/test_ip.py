@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -259,3 +261,39 @@ def test_whoever_reads_no_more_ends_it_quietly() -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
         process.wait(60)
+
+
+def test_what_cannot_be_written_is_one_line() -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("this system has no /dev/full")
+    for words in (["ip", "1.2.3.4"], ["ip", "--json"], ["ports"], ["families"]):
+        with full.open("wb") as output:
+            done = subprocess.run(
+                [*COMMAND, *words],
+                stdout=output,
+                stderr=subprocess.PIPE,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+        assert done.returncode == 1
+        assert done.stderr.startswith("jackfield: standard output cannot be written: ")
+        assert done.stderr.count("\n") == 1
+
+
+def test_without_standard_output_it_ends_quietly() -> None:
+    words = " ".join([*map(shlex.quote, COMMAND), "ip", "1.2.3.4", ">&-"])
+    done = subprocess.run(["sh", "-c", words], stderr=subprocess.PIPE, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+def test_an_encoding_that_lacks_a_character_gets_a_question_mark() -> None:
+    done = subprocess.run(
+        [*COMMAND, "families", "--options", "tcp"],
+        stdout=subprocess.PIPE,
+        env=environment(PYTHONIOENCODING="ascii"),
+        timeout=60,
+        check=True,
+    )
+    assert b" ?s: " in done.stdout

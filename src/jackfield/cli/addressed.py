@@ -280,8 +280,10 @@ def _state(one: Interface) -> str:
 def told_routes(found: list[Route], title: str) -> Iterator[str]:
     """Give the lines about ways from this machine."""
     yield head(title)
-    for one in found:
-        yield from fact(f"to {one.what or one.to}", _way(one), columns=24)
+    labels = [f"to {one.what or one.to}" for one in found]
+    columns = min(40, max([24, *(len(label) + 2 for label in labels)]))
+    for label, one in zip(labels, found, strict=True):
+        yield from fact(label, _way(one), columns=columns)
 
 
 def _way(one: Route) -> str:

@@ -24,6 +24,7 @@ from ipaddress import (
     IPv6Interface,
     IPv6Network,
 )
+from itertools import islice
 from typing import Any
 
 import click
@@ -36,19 +37,27 @@ COLUMNS = 80
 LABEL = 11
 """Columns of a label and the gap behind it."""
 
+_AT_ONCE = 500  # lines
+
 _PLACES = (IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network)
 
 
 def echo(lines: Iterable[str]) -> None:
-    """Print lines; their colour is left out where it is not wanted."""
+    """Print lines; their colour is left out where it is not wanted. Raises LocalError.
+
+    Whoever reads no more ends it.
+    """
     colour = wants_colour(sys.stdout)
-    for line in lines:
-        click.echo(line, color=colour)
+    rest = iter(lines)
+    while some := list(islice(rest, _AT_ONCE)):
+        text = "".join(f"{line}\n" for line in some)
+        if not stdio.put(text if colour else click.unstyle(text)):
+            raise click.exceptions.Exit(1)
 
 
 def echo_json(value: Any) -> None:
-    """Print a value as JSON."""
-    click.echo(json.dumps(plain(value), indent=1))
+    """Print a value as JSON. Raises LocalError."""
+    echo([json.dumps(plain(value), indent=1)])
 
 
 def plain(value: Any) -> Any:
@@ -76,15 +85,15 @@ def dim(text: str) -> str:
 
 def fact(label: str, text: str, *, indent: int = 2, columns: int = LABEL) -> list[str]:
     """Give a label and what it is about, in as many lines as that needs."""
-    start = indent + columns
+    start, label = indent + columns, printable(label)
     if max(map(width, text.split()), default=0) > COLUMNS - start:  # it gets lines of its own
         start = indent + 2
-        return [f"{' ' * indent}{dim(printable(label))}", *paragraph(text, start)]
+        return [f"{' ' * indent}{dim(label)}", *paragraph(text, start)]
     first, *more = wrapped(text, start) or [""]
     if width(label) >= columns:  # so does the label
         first, more = "", [first, *more]
     gap = " " * max(1, columns - width(label))
-    line = f"{' ' * indent}{dim(printable(label))}{gap}{first}".rstrip()
+    line = f"{' ' * indent}{dim(label)}{gap}{first}".rstrip()
     return [line, *(" " * start + one for one in more)]
 
 

@@ -6,6 +6,7 @@ import errno
 import os
 import select
 import sys
+from typing import TextIO
 
 from jackfield.errors import LocalError
 from jackfield.net.oserrors import code
@@ -67,6 +68,28 @@ def write(fd: int, data: bytes) -> bool:
             if error.errno in {errno.EPIPE, errno.EIO}:
                 return False
             raise _failed(fd, "written", error) from error
+    return True
+
+
+def put(text: str) -> bool:
+    """Write text to `sys.stdout`; False when nobody reads that any more. Raises LocalError.
+
+    What its encoding lacks becomes a question mark.
+    """
+    stream: TextIO | None = sys.stdout
+    if stream is None:  # we were started without
+        return False
+    try:
+        stream.write(text.encode(stream.encoding, "replace").decode(stream.encoding))
+        stream.flush()
+    except OSError as error:
+        # What is left in its buffer would fail once more, at the end.
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
+        if error.errno == errno.EPIPE:
+            return False
+        raise _failed(STDOUT, "written", error) from error
     return True
 
 

@@ -60,7 +60,9 @@ def route(to: Address, what: str = "") -> Route:
             sock.connect(_sockaddr(to))
             source = ip_address(sock.getsockname()[0])
     except OSError as error:
-        return Route(what, to, None, "", None, outcome(error))
+        dropped = "a route of this machine drops what is for there (EINVAL)"
+        why = dropped if error.errno == errno.EINVAL else outcome(error)
+        return Route(what, to, None, "", None, why)
     try:
         index, gateway = _asked(to)
         interface = socket.if_indextoname(index) if index else ""
