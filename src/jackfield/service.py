@@ -28,7 +28,7 @@ Check = Callable[[tuple[Endpoint, ...], str], None]
 ENTRY_POINTS = "jackfield.services"
 """The entry-point group by which other packages add services."""
 
-READY = ("commands", "echo", "files", "greet", "menu", "room", "time", "upper", "web")
+READY = ("chat", "commands", "echo", "files", "greet", "menu", "room", "time", "upper", "web")
 """The services that come with Jackfield: modules of `jackfield.services` with a `make()`."""
 
 
@@ -52,6 +52,8 @@ class Service(Generic[M]):
     amplifies: whether over UDP it may say more than it was told, to an address that may be a false
     one. Without, what is more is dropped and counted, but on loopback: else a server can be had
     to flood others. Services of datagrams that let their peers prove their address say so.
+    single: whether what its connections share is the handler's own, in one event loop. Then it is
+    served under asyncio and without workers, and by the same handler after a reload.
     check: called before anybody is let in, with the endpoints and the model's name. Raises
     ConfigurationError where it must not be served so.
     """
@@ -63,6 +65,7 @@ class Service(Generic[M]):
     joins_rooms: bool = False
     silent: bool = False
     amplifies: bool = False
+    single: bool = False
     check: Check | None = None
 
     @staticmethod

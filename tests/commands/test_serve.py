@@ -289,7 +289,7 @@ def test_colour_is_for_a_terminal(no_color: str, coloured: bool) -> None:
 
 
 ERRORS = [
-    ([], 2, "jackfield serve: which service? there are commands, echo, "),
+    ([], 2, "jackfield serve: which service? there are chat, commands, "),
     (["echo"], 2, "jackfield serve: where? an endpoint is missing, for example tcp://"),
     (["ehco", TCP], 2, "jackfield: there is no service called 'ehco'; did you mean echo? "),
     (["echo", "tcp:/x"], 2, "jackfield: tcp:/x: the // after tcp: is missing; for example "),

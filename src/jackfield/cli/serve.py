@@ -182,6 +182,7 @@ def serve(
       menu   a numbered menu
       time   what the clock says
       room   what one sends, all others hear
+      chat   people in rooms, by lines and for jackfield chat
       commands  programs of this machine, by a policy: see jackfield run
       web    a folder over HTTP: jackfield serve web FOLDER tcp://127.0.0.1:8080
       files  a folder for jackfield put, get, ls, rm: jackfield serve files FOLDER ENDPOINT

@@ -43,8 +43,14 @@ class Model:
 
         So does one at which the service will not be served.
         """
-        if self.serving.service.check is not None:
-            self.serving.service.check(endpoints, self.name)
+        service = self.serving.service
+        if service.single and self.name != "asyncio":
+            raise ConfigurationError(
+                f"{service.name} has all its connections in one event loop: serve it by model"
+                f" asyncio, not {self.name}"
+            )
+        if service.check is not None:
+            service.check(endpoints, self.name)
         for endpoint in endpoints:
             if endpoint.keeps_boundaries and self.serving.framing.only_streams:
                 raise ConfigurationError(

@@ -78,8 +78,9 @@ LATE = 1.0
 class Supervisor(Generic[M]):
     """Serves `service` at `endpoints` in so many processes; used as a `Server` is.
 
-    Raises ConfigurationError for model `processes`, which has its own, for an endpoint that
-    cannot be shared, and where the platform has no processes that sockets can be handed to.
+    Raises ConfigurationError for model `processes`, which has its own, for a service that is served
+    in one process alone, for an endpoint that cannot be shared, and where the platform has no
+    processes that sockets can be handed to.
     """
 
     def __init__(
@@ -101,6 +102,9 @@ class Supervisor(Generic[M]):
             raise ConfigurationError(f"there is no model {model!r}; there are {', '.join(MODELS)}")
         if model == "processes":
             msg = "workers are processes already; use them with asyncio or threads, not processes"
+            raise ConfigurationError(msg)
+        if service.single:
+            msg = f"{service.name} has all its connections in one process; leave out workers"
             raise ConfigurationError(msg)
         if not SUPPORTED:
             msg = "this platform has no way to share a socket between processes; leave out workers"

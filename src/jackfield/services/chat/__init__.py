@@ -1,7 +1,7 @@
 """chat: people in rooms, by lines, by WebSocket, by a terminal client; all in one conversation.
 
-A board keeps what is said, and knows its people. Alone, the chat lets anybody in under a name that
-nobody has at the moment, and remembers as long as it runs.
+A board keeps what is said, and knows its people. Alone, the chat lets anybody in as a guest, under
+a name that nobody has at the moment, and remembers what was said last as long as it runs.
 """
 
 from __future__ import annotations
@@ -9,14 +9,15 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from jackfield.errors import KeepingFailed
+from jackfield.endpoints import Endpoint
+from jackfield.errors import ConfigurationError, KeepingFailed
 from jackfield.framing.lines import lines
 from jackfield.limits import Limits
 from jackfield.net.connection import Connection
 from jackfield.service import Service
 from jackfield.services.chat import wire
 from jackfield.services.chat.clients import ClientSession
-from jackfield.services.chat.doors import Doors, OpenDoors
+from jackfield.services.chat.doors import Doors, GuestDoors, OpenDoors
 from jackfield.services.chat.history import History, MemoryHistory
 from jackfield.services.chat.hub import Hub, Person, RoomState, tell_here
 from jackfield.services.chat.outgoing import Forms
@@ -26,6 +27,10 @@ LIMITS = Limits(outbox=512 * 1024)
 
 LONGEST_LINE = 16 * 1024
 """Bytes of a line: as many characters as a message has, four bytes each."""
+
+MOST_ALONE = 2000
+MOST_ALONE_IN_ALL = 20_000
+"""Messages of a room, and of all rooms, that a chat without a board remembers: 80 MB of ASCII."""
 
 TICK = 0.5
 """Seconds between two looks at who is to be told of what: who is here, what was missed."""
@@ -102,17 +107,15 @@ class Chat:
 
 
 class _Alone:
-    """The handler of a chat that runs alone: pages come by WebSocket, and all others by lines."""
+    """The handler of a chat that runs alone: clients come by WebSocket, and all others by lines."""
 
     def __init__(self) -> None:
         self._chat: Chat | None = None
 
-    def __reduce__(self) -> tuple[type[_Alone], tuple[()]]:
-        return _Alone, ()
-
     async def __call__(self, conn: Connection[Any]) -> None:
         if self._chat is None:
-            self._chat = Chat()
+            self._chat = Chat(MemoryHistory(MOST_ALONE, MOST_ALONE_IN_ALL))
+            self._chat.doors = GuestDoors(self._chat.hub)
         if conn.local.is_websocket:
             await self._chat.by_client(conn.switch(wire.FRAMING))
         else:
@@ -122,8 +125,17 @@ class _Alone:
 def make() -> Service[bytes]:
     """Make the service, for anybody who connects.
 
-    Over `ws://` it speaks JSON with pages and terminal clients, over other streams lines with
-    people who type.
+    Over `ws://` it speaks JSON with terminal clients, over other streams lines with who types.
     """
     framing = lines(encoding=None, max_message=LONGEST_LINE)
-    return Service("chat", _Alone(), framing, LIMITS, joins_rooms=True, silent=True)
+    return Service(
+        "chat", _Alone(), framing, LIMITS, joins_rooms=True, silent=True, single=True, check=_check
+    )
+
+
+def _check(endpoints: tuple[Endpoint, ...], _model: str) -> None:
+    for endpoint in endpoints:
+        if endpoint.is_datagram:
+            raise ConfigurationError(
+                f"{endpoint}: the chat needs a stream; serve it at tcp://, tls://, ws:// or unix://"
+            )

@@ -52,6 +52,19 @@ class OpenDoors(Doors):
         return Person(chosen), ""
 
 
+class GuestDoors(OpenDoors):
+    """Likewise, and nothing stays theirs: who comes by the name later finds nothing of it."""
+
+    def __init__(self, hub: Hub) -> None:
+        super().__init__(hub)
+        self._hub = hub
+
+    async def who(self, name: str, token: str, source: str) -> tuple[Person, str]:
+        person, _ = await super().who(name, token, source)
+        await self._hub.history.forget(person.key)
+        return Person(person.name, guest=True), ""
+
+
 async def bring_in(hub: Hub, doors: Doors, session: Session) -> dict[str, int]:
     """Bring a session in, as `Hub.come()`, unless its person may be here no more by then.
 

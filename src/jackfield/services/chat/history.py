@@ -20,6 +20,9 @@ MOST_PAGE = 128 * 1024
 """Bytes of the texts on a page that is sent: thousands of those who read nothing may each have one
 waiting for them."""
 
+MOST_PEOPLE = 10_000
+"""People of whom it is remembered in memory where they are; who came first is forgotten first."""
+
 Kind = Literal["room", "direct"]
 
 
@@ -137,11 +140,12 @@ class History(Protocol):
 class MemoryHistory(History):
     """A history that lasts as long as the process, and keeps the last messages of each room.
 
-    most: messages of a room.
+    most: messages of a room. in_all: messages of all rooms together.
     """
 
-    def __init__(self, most: int = 10_000) -> None:
+    def __init__(self, most: int = 10_000, in_all: int = 100_000) -> None:
         self._most = most
+        self._in_all = in_all
         self._rooms: dict[str, RoomRecord] = {}
         self._messages: dict[str, list[Message]] = {}
         self._ids: dict[tuple[str, str], Message] = {}
@@ -175,12 +179,19 @@ class MemoryHistory(History):
         messages = self._messages[message.room]
         messages.append(kept)
         if len(messages) > self._most:
-            old = messages.pop(0)
-            self._ids.pop((key_of(old.author), old.id), None)
-            del self._positions[old.room, old.number]
+            self._drop(message.room)
+        elif len(self._positions) > self._in_all:
+            oldest, _ = next(iter(self._positions))
+            self._drop(oldest)
         for call in self._told:
             call(kept)
         return kept, True
+
+    def _drop(self, room: str) -> None:
+        """Forget the oldest message of a room."""
+        old = self._messages[room].pop(0)
+        self._ids.pop((key_of(old.author), old.id), None)
+        del self._positions[old.room, old.number]
 
     def tell(self, call: Callable[[Message], None]) -> None:
         self._told.append(call)
@@ -220,6 +231,8 @@ class MemoryHistory(History):
         if room not in self._rooms:
             raise KeyError(room)
         self._read.setdefault(person, {}).setdefault(room, number)
+        if len(self._read) > MOST_PEOPLE:  # guests come under ever new names
+            del self._read[next(iter(self._read))]
 
     async def set_read(self, person: str, room: str, number: int) -> None:
         read = self._read.get(person, {})

@@ -12,6 +12,7 @@ import pytest
 
 from jackfield.board.database import Database
 from jackfield.board.messages import StoredHistory
+from jackfield.services.chat import history as histories
 from jackfield.services.chat.history import (
     MOST_AT_ONCE,
     History,
@@ -380,3 +381,32 @@ def test_what_is_kept_is_there_the_next_time(tmp_path: Path) -> None:
             assert kept.number == 3
 
     run()
+
+
+@in_loop
+async def test_in_memory_the_oldest_of_all_rooms_are_forgotten_first() -> None:
+    history = MemoryHistory(most=3, in_all=4)
+    for room in ("one", "other"):
+        await history.make_room(RoomRecord(room))
+    for at in range(3):
+        await history.append(NewMessage("one", "Ann", f"1-{at}", f"one {at}"))
+    for at in range(5):
+        await history.append(NewMessage("other", "Ann", f"2-{at}", f"other {at}"))
+    assert [one.text for one in await history.page("one")] == ["one 2"]
+    assert [one.number for one in await history.page("other")] == [3, 4, 5]
+    found = await history.search("one", ["one", "other"])
+    assert [one.text for one in found] == ["one 2"]
+    again, is_new = await history.append(NewMessage("one", "Ann", "1-0", "one 0 again"))
+    assert (again.number, is_new) == (4, True)  # what is forgotten is not known any more
+
+
+@in_loop
+async def test_in_memory_people_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(histories, "MOST_PEOPLE", 3)
+    history = MemoryHistory()
+    await history.make_room(RoomRecord("lobby"))
+    for name in ("a", "b", "c", "d"):
+        await history.join(name, "lobby", 0)
+    await history.set_read("a", "lobby", 1)
+    await history.leave("a", "lobby")
+    assert [await history.read_up_to(name) for name in "ad"] == [{}, {"lobby": 0}]
