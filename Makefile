@@ -83,5 +83,5 @@ clean: ## remove all that make has made, .venv included
 	@touch $@ .venv/.run
 
 .venv/.bench: pyproject.toml scripts/venv.sh
-	@scripts/venv.sh bench,tls,web
+	@scripts/venv.sh bench,board
 	@touch $@ .venv/.run

@@ -1,4 +1,4 @@
-"""Measure Jackfield beside others, on one machine, in about forty minutes.
+"""Measure Jackfield beside others, on one machine, in about an hour.
 
     python -m benchmarks                     everything; writes docs/benchmarks.md and pictures
     python -m benchmarks --quick             a smoke run: does all of it still work?

@@ -21,6 +21,9 @@ START_S = 20.0
 LOAD_S = 30.0
 """Seconds the load gets beyond the time it is to measure: it waits 10 s for a lost reply."""
 
+COMING_S = 120.0
+"""Seconds that a crowd gets to come in: some servers tell all who are there of each who comes."""
+
 
 ROUND_TRIPS = (
     Metric("cpu_us", "server CPU, µs per message", 2),
@@ -165,6 +168,16 @@ class Bench:
         command = [sys.executable, "-m", "benchmarks.load_other", kind, *map(str, numbers)]
         return await self._load(server, [*command, str(self.folder / "ca.pem")])
 
+    async def fan_out(self, server: Running, kind: str, *, listeners: int, rate: int) -> Load:
+        """Say lines to a crowd; load_fanout.py says how. Its messages are deliveries.
+
+        rate: lines a second.
+        """
+        times = (self.settings.warm, self.settings.seconds)
+        numbers = (server.port, listeners, rate, *(round(t * 1000) for t in times))
+        command = [sys.executable, "-m", "benchmarks.load_fanout", kind, *map(str, numbers)]
+        return await self._load(server, command, COMING_S)
+
     async def download(self, server: Running, path: str, size: int) -> Load:
         """Get one file again and again over one connection; load_download.py says how."""
         times = (self.settings.warm, self.settings.seconds)
@@ -210,11 +223,12 @@ class Bench:
         """Give the path of a program. Raises Absent."""
         if path := find_tool(name):
             return path
-        raise Absent(f"{name} is not installed (Debian: apt install {TOOLS[name]})")
+        raise Absent(f"{name} is not installed ({TOOLS[name].source})")
 
-    async def _load(self, server: Running, command: list[str]) -> Load:
+    async def _load(self, server: Running, command: list[str], first: float = LOAD_S) -> Load:
+        """Run a load. first: seconds it gets to begin, beyond those in which it warms up."""
         async with start(command, self.cores.load) as load:
-            if (said := await load.read_line(self.settings.warm + LOAD_S)) != "warm":
+            if (said := await load.read_line(self.settings.warm + first)) != "warm":
                 raise MeasureError(f"the load said {said!r}, not 'warm'")
             before = server.process.cpu_seconds()
             await load.write_line("go")

