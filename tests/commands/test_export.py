@@ -94,7 +94,8 @@ def test_a_terminal_is_not_steered(board: Up) -> None:
         db.execute(
             "UPDATE messages SET text = ? WHERE author = 'steer'", ("\x1b]0;x\x07 \u202eabc",)
         )
-    with AtTerminal("export", "steering", **board.env) as it:
+    at, runtime = board.env["JACKFIELD_DATA"], board.env["XDG_RUNTIME_DIR"]
+    with AtTerminal("export", "steering", JACKFIELD_DATA=at, XDG_RUNTIME_DIR=runtime) as it:
         assert "steer: \\x1b]0;x\\x07 \\u202eabc" in it.await_screen("\\u202eabc")
         assert it.finish() == 0
 

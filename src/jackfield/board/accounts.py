@@ -371,7 +371,7 @@ def _account(
 ) -> Account | None:
     sql = f"SELECT id, name, role FROM people WHERE {where} ORDER BY id"  # noqa: S608  of this file
     row: Any = db.execute(sql, values).fetchone()
-    return None if row is None else Account(*row, token)
+    return None if row is None else Account(row[0], row[1], row[2], token)
 
 
 def _by_session(db: apsw.Connection, where: str, value: Any, now: int) -> Account | None:

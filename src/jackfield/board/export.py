@@ -89,7 +89,7 @@ def _found(connection: apsw.Connection, path: str, wanted: str) -> tuple[int, in
         shown = clean(name, lines=False)[:64]
         there = _rooms(connection)
         raise ConfigurationError(f"there is no room called {shown!r}; there are {there}")
-    return found
+    return int(found[0]), int(found[1])
 
 
 def _rooms(connection: apsw.Connection) -> str:

@@ -153,7 +153,10 @@ def _listed(db: apsw.Connection, now: int) -> list[Listed]:
             former.setdefault(person, []).append(name)
     rows: Any = db.execute(_LIST, (now,))
     return [
-        *(Listed(*about, former.get(number, [])) for number, *about in rows),
+        *(
+            Listed(name, role, made, seen, sessions, former.get(number, []))
+            for number, name, role, made, seen, sessions in rows
+        ),
         *removed,
     ]
 

@@ -69,8 +69,8 @@ async def test_how_far_one_has_read_is_told_to_ones_other_connections_alone() ->
             serving.append(task)
             await client.send({"do": "come"})
             await answer(client, "welcome")
-        for number in "123":
-            await bobs.send({"do": "say", "room": LOBBY, "id": number, "text": "hi"})
+        for id_ in "123":
+            await bobs.send({"do": "say", "room": LOBBY, "id": id_, "text": "hi"})
             await answer(bobs, "kept")
         for number in (-1, 0, 2, 2, 1, 99, 98):  # what is told again is news to nobody
             await page.send({"do": "read", "room": LOBBY, "number": number})
@@ -82,7 +82,7 @@ async def test_how_far_one_has_read_is_told_to_ones_other_connections_alone() ->
             assert found == {"is": "read", "room": LOBBY, "number": number}
         for client in (page, terminal, bobs):
             await client.send({"do": "rooms"})
-            seen = []
+            seen: list[str] = []
             while not seen or seen[-1] != "rooms":
                 seen.append((await client.receive(timeout=10))["is"])
             assert "read" not in seen
