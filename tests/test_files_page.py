@@ -21,7 +21,7 @@ HERE = [shown for shown in SHOWN if "127.0.0.1" in shown.command and " serve " n
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("files")
     (folder / "shared").mkdir()
     (folder / "notes.txt").write_text("What we said on the tenth...\n")

@@ -230,6 +230,7 @@ class Job:
 
     def failed(self, task: Task, error: JackfieldError) -> None:
         """As `Watch`: what has changed is tried again."""
+        task.tries += isinstance(error, Changed)
         if isinstance(error, Changed) and task.tries < MOST_TRIES:
             self.note(task.label, f"{error}; it is sent anew")
             self._again.append(task)

@@ -96,7 +96,11 @@ class Folder(Tree):
     """
 
     def __init__(self, path: str) -> None:
+        self.fd = -1  # when that fails
         super().__init__(path, no_links=True)
+
+    def __del__(self) -> None:
+        self.close()
 
     def find(self, names: Sequence[bytes]) -> Opened:
         """Open the file or folder of these names; the folder itself without any."""

@@ -76,7 +76,9 @@ class Incoming:
         kept = False
         try:
             if not locked(fd):
-                raise FileRefused("another client is sending it; wait until it is done", "busy")
+                raise FileRefused(
+                    "somebody else is writing it now; try again once they are done", "busy"
+                )
             info = os.fstat(fd)
             if not stat.S_ISREG(info.st_mode) or info.st_nlink > 1:
                 # power went between link() and unlink(): it is the finished file, too

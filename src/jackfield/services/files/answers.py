@@ -20,6 +20,9 @@ from jackfield.services.files.wire import (
 
 _KINDS: tuple[Kind, ...] = ("file", "folder", "link", "other")
 
+REFUSED = "refused"
+"""Why of a failure after which the connection ends."""
+
 
 @dataclass(frozen=True, slots=True)
 class Welcome:
@@ -96,7 +99,7 @@ class Entries:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A folder was made, or something removed."""
+    """A folder was made, something removed, or a file is not sent any further."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,7 @@ Answer = Welcome | Held | Kept | File | Sent | Entries | Done | Failed | Still
 def answered(message: Any) -> Answer:
     """Read what the server answers. Raises BadMessage."""
     if isinstance(message, dict) and "is" not in message and "error" in message:
-        return Failed("refused", str(message["error"])[:1000])  # as the framing refuses
+        return Failed(REFUSED, str(message["error"])[:1000])  # as the framing says it
     fields = Fields(message, "is")
     read = _ANSWERS.get(fields.what)
     if read is None:
@@ -197,6 +200,7 @@ _ANSWERS: dict[str, Callable[[Fields], Answer]] = {
     "entries": _entries,
     "folder": lambda _: Done(),
     "removed": lambda _: Done(),
+    "stopped": lambda _: Done(),
     "error": lambda fields: Failed(fields.text("why", 40), fields.text("text", 4000)),
     "still": lambda _: Still(),
 }

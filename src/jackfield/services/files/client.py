@@ -34,7 +34,7 @@ from jackfield.services.files.tasks import (
     Task,
     Watch,
 )
-from jackfield.services.files.wire import CONTROL, MOST_BODY, SMALL, name_of
+from jackfield.services.files.wire import CONTROL, MOST_BODY, SMALL, name_of, summed
 from jackfield.services.files.working import finished, patiently, work
 
 T = TypeVar("T")
@@ -124,7 +124,7 @@ class Remote:
     # Asking and hearing
 
     async def _say(self, message: dict[str, Any], data: bytes = b"") -> None:
-        await self._conn.send_chunk(CONTROL.encode(message) + data)
+        await self._conn.send_chunk(_line(message) + data)
 
     async def _still(self) -> None:
         await self._say({"do": "still"})
@@ -177,7 +177,6 @@ class Remote:
     async def do(self, task: Task) -> None:
         """Do it, or begin to: the watch hears what becomes of it, by the end of `settle()`."""
         self._now = task
-        task.tries += 1
         try:
             match task:
                 case PutFile():
@@ -273,11 +272,12 @@ class Remote:
         if held.there_hash:
             digest = new_hash()
             await self._patiently(feed(digest, source, 0, size))
-            if digest.hexdigest() == held.there_hash:
+            is_same = digest.hexdigest() == held.there_hash
+            if is_same or not task.replace:
                 await self._say({"do": "stop"})
-                return Moved(size, held.there_hash, already=True)
-            if not task.replace:
-                await self._say({"do": "stop"})
+                await self._answer_as(answers.Done)
+                if is_same:
+                    return Moved(size, held.there_hash, already=True)
                 raise exists()
         digest, at = new_hash(), 0
         if 0 < held.size <= size:
@@ -299,7 +299,7 @@ class Remote:
             while at < size and not answer.done():
                 self._watch.moving(task, at, size)
                 body = min(MOST_BODY, size - at)
-                head = CONTROL.encode({"do": "bytes", "at": at, "body": body})
+                head = _line({"do": "bytes", "at": at, "body": body})
                 if await self._conn.send_file(file, at, body, head=head) < body:
                     self._conn.abort("a file became shorter while it was sent")
                     raise PeerLost(f"{task.label} became shorter while it was sent")
@@ -308,6 +308,7 @@ class Remote:
                 await self._patiently(hashing)
                 if source.has_changed():
                     await self._say({"do": "stop"})
+                    _as(answers.Done, await answer)
                     raise Changed("it changed while it was sent")
                 await self._say({"do": "end", "size": size, "hash": digest.hexdigest()})
             _as(answers.Kept, await answer)
@@ -341,11 +342,12 @@ class Remote:
                 size += len(data)
                 self._watch.moving(task, size, None)
             found = digest.hexdigest()
-            if held.there_hash == found:
+            is_same = held.there_hash == found
+            if is_same or not sends:
                 await self._say({"do": "stop"})
-                return Moved(size, found, already=True)
-            if not sends:
-                await self._say({"do": "stop"})
+                _as(answers.Done, await answer)
+                if is_same:
+                    return Moved(size, found, already=True)
                 raise exists()
             if not answer.done():
                 await self._say({"do": "end", "size": size, "hash": found})
@@ -444,6 +446,10 @@ class Remote:
         return Moved(file.size, sent.hash)
 
 
+def _line(message: dict[str, Any]) -> bytes:
+    return CONTROL.encode(summed(message))
+
+
 def _offer(names: tuple[bytes, ...], source: Source, *, replace: bool) -> dict[str, Any]:
     return {
         "do": "put",
@@ -462,6 +468,8 @@ def _as(kind: type[T], answer: answers.Answer) -> T:
     if isinstance(answer, answers.Failed):
         if answer.why == "differs":
             raise Changed(answer.text)
+        if answer.why == answers.REFUSED and kind is not answers.Welcome:
+            raise PeerLost(f"the server ends the connection: {answer.text}")
         raise FileRefused(answer.text, answer.why)
     raise BadMessage(f"the server answered by {type(answer).__name__.lower()}, out of turn")
 

@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from jackfield.errors import PeerLost
+from jackfield.errors import ConnectionEnded, PeerLost
 from jackfield.net.connection import Connection
 from jackfield.services.files.working import begin, finished
 
@@ -54,7 +54,7 @@ class Intake:
         while self.left:
             try:
                 chunk = await conn.receive_chunk(min(self.left, BATCH))
-            except PeerLost:
+            except ConnectionEnded:
                 await self._pass_on(batch)
                 raise
             if not chunk:

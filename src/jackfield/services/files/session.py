@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
@@ -26,10 +27,14 @@ from jackfield.services.files import wire
 from jackfield.services.files.hashing import Hashes, feed, new_hash
 from jackfield.services.files.moving import Intake, dropped, received
 from jackfield.services.files.rights import Rights, Room
-from jackfield.services.files.wire import CONTROL, SMALL, name_of
+from jackfield.services.files.wire import CONTROL, SMALL, name_of, summed
 from jackfield.services.files.working import finished, patiently, work
 
 T = TypeVar("T")
+
+AWAIT = 2.0
+AGAIN = 0.1
+"""Seconds that a file is waited for which somebody else writes, and between two looks."""
 
 
 class Shared(NamedTuple):
@@ -93,7 +98,7 @@ class Session:
                 return found
 
     async def _say(self, message: dict[str, Any]) -> None:
-        await self._conn.send(message)
+        await self._conn.send(summed(message))
 
     async def _fail(self, error: FileRefused) -> None:
         await self._say({"is": "error", "why": error.why, "text": str(error)})
@@ -106,6 +111,20 @@ class Session:
 
     async def _work(self, call: Callable[[], T]) -> T:
         return await self._patiently(work(call))
+
+    async def _free(self, call: Callable[[], T]) -> T:
+        """Call in a thread, and again for a moment as long as somebody else writes that file.
+
+        It may be an earlier connection of the same client, of whose end nothing was heard yet.
+        """
+        until = time.monotonic() + AWAIT
+        while True:
+            try:
+                return await self._work(call)
+            except FileRefused as error:
+                if error.why != "busy" or time.monotonic() > until:
+                    raise
+            await asyncio.sleep(AGAIN)
 
     async def _answer(self, asked: wire.Asked | wire.Misnamed) -> None:
         match asked:
@@ -171,7 +190,7 @@ class Session:
         assert asked.body is not None
         data = await received(self._conn, asked.body)
         await self._may_put(asked)
-        already = await self._work(lambda: self._keep_small(asked, data))
+        already = await self._free(lambda: self._keep_small(asked, data))
         await self._kept(asked.names, len(data), asked.hash, already=already)
 
     def _keep_small(self, asked: wire.Put, data: bytes) -> bool:
@@ -229,7 +248,7 @@ class Session:
 
     async def _offered(self, asked: wire.Put, incoming: Incoming) -> Intake:
         """Say what is here of a file already."""
-        await self._work(incoming.begin)
+        await self._free(incoming.begin)
         answer: dict[str, Any] = {"is": "held"}
         found = await self._work(incoming.existing)
         if found is not None:
@@ -282,6 +301,7 @@ class Session:
                     await self._finish(asked, incoming, intake, said)
                     return said
                 case wire.Stop():
+                    await self._say({"is": "stopped"})
                     return None
                 case _:
                     raise BadMessage("a file was offered, so bytes, end or stop are to follow")
@@ -340,12 +360,12 @@ class Session:
                 raise FileRefused("it has become shorter in this moment; try again")
             digest.update(data)
             end = self._end(source, digest.hexdigest())
-            await self._conn.send_chunk(CONTROL.encode(head) + data + CONTROL.encode(end))
+            await self._conn.send_chunk(_line(head) + data + _line(end))
             return
         known = self._shared.hashes.get(source.info)
         hashing = None if known else asyncio.ensure_future(feed(digest, source, at, size))
         try:
-            await self._send_body(source, at, CONTROL.encode(head))
+            await self._send_body(source, at, _line(head))
             if hashing is not None:
                 await self._patiently(hashing)
         finally:
@@ -438,6 +458,10 @@ class Session:
         await self._work(lambda: self._folder.remove(asked.names, deep=asked.deep))
         await shared.rights.changed(self._who, name, None)
         await self._say({"is": "removed"})
+
+
+def _line(message: dict[str, Any]) -> bytes:
+    return CONTROL.encode(summed(message))
 
 
 def _differs() -> FileRefused:

@@ -25,7 +25,7 @@ class Moved(NamedTuple):
 
 @dataclass(eq=False, slots=True)
 class Task:
-    """Something to be done. label: what people call it. tries: how often it was tried."""
+    """Something to be done. label: what people call it. tries: how often it had to be sent anew."""
 
     label: str
     tries: int = 0

@@ -6,11 +6,14 @@ rules this file owns:
 1. A message that has a `body` is followed by so many bytes, as they are, and then by the next line.
    Where a `body` does not fit the message, nobody can tell what follows, so the connection ends.
 2. What a client says has a `do`, and what the server answers an `is`. Each `do` gets one answer, in
-   order, so a client need not wait for one before it says the next; but `bytes` and `stop` get
-   none, and `still`, on either side, only says that the other is not to give up.
+   order, so a client need not wait for one before it says the next. A file that is offered gets
+   one, too, and may get it before all of it has come; what belongs to it then is passed over.
+   `still`, on either side, only says that the other is not to give up.
 3. A message of another shape than these ends the connection. Names that are not known in one that
    is, are passed over, so that a later version can say more.
-4. A name is one of a file or folder below the one that is served: its parts between slashes, each
+4. A message may have a `sum`, as all have that are made here: CRC-32 of itself without it, written
+   as it came and with no blanks. A bit that flips on the way cannot make a name another name then.
+5. A name is one of a file or folder below the one that is served: its parts between slashes, each
    of which a folder can have, none of this program's own.
 
     hello       version, token              -> hello       version, max_file, read_only, no_remove
@@ -20,7 +23,7 @@ rules this file owns:
                 size                        -> held        size, hash, there
     bytes       at, body
     end         size, hash                  -> put         size, hash, already
-    stop
+    stop                                    -> stopped
     get         name, at, hash              -> file        size, mode, mtime, at, body
                                                end         hash, changed
     list        name, hash, about           -> entries     entries, more, cut, unnamed ...
@@ -35,8 +38,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from zlib import crc32
 
-from jackfield.errors import BadMessage
+from jackfield.errors import BadMessage, LocalProtocolError
 from jackfield.framing.json_lines import JSONLines
 from jackfield.net.folders import RESERVED
 from jackfield.net.tree import LONGEST_NAME, MOST_NAMES, is_name
@@ -265,12 +269,28 @@ def _remove(fields: Fields) -> Remove:
     return Remove(names, fields.flag("deep"))
 
 
+def summed(message: dict[str, Any]) -> dict[str, Any]:
+    """Give a message with its sum."""
+    return {**message, "sum": _sum_of(message)}
+
+
+def _sum_of(message: dict[str, Any]) -> int:
+    try:
+        return crc32(CONTROL.encode_unit(message))
+    except LocalProtocolError as error:
+        raise BadMessage(str(error)) from None
+
+
 class Fields:
     """The fields of a message. Reading one raises BadMessage where it is of another kind."""
 
     def __init__(self, message: Any, key: str) -> None:
         if not isinstance(message, dict) or not isinstance(message.get(key), str):
             raise BadMessage(f'a message here is an object with a "{key}"')
+        if "sum" in message:
+            total = message.pop("sum")
+            if total != _sum_of(message):
+                raise BadMessage("a message whose sum is another: it was changed on the way")
         self.values: dict[str, Any] = message
         self.what: str = message[key]
 
