@@ -44,8 +44,9 @@ def told_look(looked: Looked, leads_back: Mapping[str, bool]) -> list[str]:
     lines += fact("from", looked.by_text)
     if looked.canonical and looked.canonical != looked.name:
         lines += fact("canonical", both(looked.canonical))
-    if looked.aliases:
-        lines += fact("also", ", ".join(map(both, looked.aliases)))
+    aliases = [both(one) for one in looked.aliases if one != looked.canonical]
+    if aliases:
+        lines += fact("also", ", ".join(aliases))
     if looked.by != "literal":
         several = "Programs try them in this order, that of getaddrinfo():"
         lines += ["", several if len(looked.addresses) > 1 else "Its address:"]
@@ -159,28 +160,38 @@ def told_list(records: Sequence[Record]) -> list[str]:
     """Tell records in columns: name, TTL, type, value."""
     if not records:
         return []
-    names = [printable(record.name) for record in records]
-    ttls = [f"{record.ttl} s" for record in records]
-    longest, longest_ttl = max(map(len, names)), max(map(len, ttls))
+    names = ["name", *(printable(record.name) for record in records)]
+    ttls = ["TTL", *(f"{record.ttl} s" for record in records)]
+    kinds = ["type", *(record.type for record in records)]
+    longest, longest_ttl, longest_kind = (max(map(len, all_)) for all_ in (names, ttls, kinds))
     room = min(COLUMNS, stdio.columns(stdio.STDOUT))
-    lines = []
-    for record, name, ttl in zip(records, names, ttls, strict=True):
+    starts = [
+        f"  {name:{longest}}  {ttl:>{longest_ttl}}  {kind:{longest_kind}}  "
+        for name, ttl, kind in zip(names, ttls, kinds, strict=True)
+    ]
+    lines = [dim(f"{starts[0]}value")]
+    for record, start in zip(records, starts[1:], strict=True):
         value = printable(_value(record))
-        start = f"  {name:{longest}}  {ttl:>{longest_ttl}}  {record.type:5}  "
         if not sys.stdout.isatty() or len(start) + width(value) <= room:
             lines.append(f"{start}{value}")
-            continue
-        lines.append(start.rstrip())
-        lines += [f"      {part}" for part in textwrap.wrap(value, room - 6)]
+        else:
+            lines.append(start.rstrip())
+            lines += [f"      {part}" for part in textwrap.wrap(value, room - 6)]
     return lines
 
 
 def _value(record: Record) -> str:
-    """Give a record's value, with names in their own script as well."""
-    target = record.parts.get("target")
-    if target is None:
+    """Give a record's value as people read it."""
+    parts = record.parts
+    if "target" not in parts:
         return record.value
-    return record.value + both(target)[len(target) :]
+    target = both(parts["target"])
+    if record.type == "MX":
+        return f"{target}, preference {parts['preference']}"
+    if record.type == "SRV":
+        more = f"priority {parts['priority']}, weight {parts['weight']}"
+        return f"{target} port {parts['port']}, {more}"
+    return target
 
 
 def plain_records(name: str, kinds: Sequence[str], answers: Answers) -> dict[str, Any]:

@@ -160,9 +160,7 @@ def read(wire: bytes, question: Question) -> Answer:
 def _aliases(rrsets: list[Any], name: Any, kind: str) -> tuple[list[Record], Any]:
     """Follow the aliases from a name; give them, and the name they end at. Raises BadMessage."""
     leads = {
-        rrset.name: rrset
-        for rrset in rrsets
-        if rrset.rdtype.name == "CNAME" and kind != "CNAME"
+        rrset.name: rrset for rrset in rrsets if rrset.rdtype.name == "CNAME" and kind != "CNAME"
     }
     found: list[Record] = []
     seen = {name}

@@ -81,8 +81,7 @@ def look_up(name: str, timeout: float) -> Looked:
     try:
         found = lookup.resolve(name, 0, timeout)
     except NameNotFound as error:
-        names = sources.candidates(name, where)
-        raise _why_not(error, names, where, until) from error.__cause__
+        raise _why_not(error, name, where, until) from error.__cause__
     numbers = [lookup.numeric(place) for place in found.addresses]
     asked: list[Asked] = []
     if literal:
@@ -173,19 +172,21 @@ def _other(asked: list[Asked], numbers: list[str], order: tuple[str, ...]) -> tu
 
 
 def _why_not(
-    error: NameNotFound, names: Sequence[str], where: sources.Resolvers, until: float
+    error: NameNotFound, name: str, where: sources.Resolvers, until: float
 ) -> JackfieldError:
     """Say what DNS says of a name that has no address, where it can be asked."""
     try:
         needs_dnspython()
         servers = [Server(address) for address in where.servers]
-        asked = _ask_one(servers, names[0], "A", until)
+        asked = _ask_one(servers, name, "A", until)
     except ConfigurationError:
         return error
     except (ConnectError, RemoteProtocolError) as other:
         return NameNotFound(f"{error}; {other}")
-    said = asking.outcome(asked, labels.both(names[0]), "A")
-    return NameNotFound(said) if said else error
+    said = asking.outcome(asked, labels.both(name), "A")
+    longer = [one for one in sources.candidates(name, where) if one != name]
+    more = f"; looked for as {', '.join(longer)} as well" if longer else ""
+    return NameNotFound(f"{said}{more}") if said else error
 
 
 def tables() -> Policy:
