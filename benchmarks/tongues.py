@@ -179,7 +179,7 @@ MQTT = Tongue(
 
 # The board's chat with its page: JSON over WebSocket, which offers compression as a browser does.
 
-_UPGRADE = (
+UPGRADE = (
     b"GET /chat HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
     b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n"
@@ -218,22 +218,23 @@ def _page_text(unit: bytes) -> bytes | None:
     return unit[at : at + SIZE]
 
 
-def _frame(what: dict[str, object], opcode: int = 1) -> bytes:
+def frame(what: dict[str, object]) -> bytes:
+    """Give the frame of a client's message, of up to 64 KiB."""
     data = json.dumps(what).encode()
-    head = bytes([0x80 | opcode, 0x80 | len(data)])
+    head = bytes([0x81, 0x80 | len(data)])
     if len(data) > 125:
-        head = bytes([0x80 | opcode, 0x80 | 126]) + len(data).to_bytes(2, "big")
+        head = bytes([0x81, 0x80 | 126]) + len(data).to_bytes(2, "big")
     return head + MASK + bytes(byte ^ MASK[index % 4] for index, byte in enumerate(data))
 
 
 PAGE = Tongue(
     steps=lambda name: [
-        (_UPGRADE, b"permessage-deflate"),
-        (_frame({"do": "come", "name": name}), b'{"is":"welcome"'),
+        (UPGRADE, b"permessage-deflate"),
+        (frame({"do": "come", "name": name}), b'{"is":"welcome"'),
     ],
     cut=_page_units,
     text_of=_page_text,
-    say=lambda name, number, text: _frame(
+    say=lambda name, number, text: frame(
         {"do": "say", "room": ROOM, "id": f"{name}-{number}", "text": text.decode()}
     ),
     # a ping of the server, answered by a pong
