@@ -172,6 +172,7 @@ class Three:
             expect(kept.get_by_text(text, exact=True)).to_have_count(1, timeout=20_000)
             self.tom.await_screen(f": {text}")
         expect(self.mia.locator(".waiting")).to_have_count(0, timeout=20_000)
+        read_until(self.tom.keyboard, lambda _: "…" not in self.tom.screen, self.tom.read)
 
     # What each of them sees of the whole
 
@@ -179,7 +180,6 @@ class Three:
         return self.mia.locator(".message .text").all_inner_texts()
 
     def in_terminal(self) -> Said:
-        assert "…" not in self.tom.screen
         return said_in("\n".join(row.partition("│")[2] for row in self.tom.screen.splitlines()))
 
 
