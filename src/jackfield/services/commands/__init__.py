@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import sys
 import threading
+from dataclasses import replace
 from typing import Any
 
 from jackfield.endpoints import Endpoint
@@ -29,7 +30,7 @@ LIMITS = Limits(connections=256, connections_per_source=64, first_message=10, wr
 class Source:
     """Where policy and tokens are read from, again and again.
 
-    policy_file, allow: one of them. Names of programs are looked for once, here.
+    policy_file, allow: one of them. Programs are looked for on PATH once, here.
     """
 
     def __init__(
@@ -37,9 +38,7 @@ class Source:
     ) -> None:
         self.policy_file = policy_file
         self.token_file = token_file
-        self._allow = tuple(
-            name if name.startswith("/") else shutil.which(name) or name for name in allow
-        )
+        self._programs = policy.of_names(allow, shutil.which, (ME,)).lines if allow else ()
 
     def tokens(self) -> Tokens:
         """Read the tokens. Raises ConfigurationError."""
@@ -49,8 +48,8 @@ class Source:
         """Read the policy. Raises ConfigurationError."""
         if self.policy_file is not None:
             return policy.load(self.policy_file, frozenset(tokens.digests))
-        who = tokens.digests or (ME,)
-        return policy.of_names(self._allow, shutil.which, who)
+        who = frozenset(tokens.digests or (ME,))
+        return Policy(tuple(replace(line, who=who) for line in self._programs))
 
 
 class Commands:

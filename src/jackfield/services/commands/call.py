@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -35,10 +36,16 @@ _STARTED, _FAILED, _OVER = prepared.STARTED, prepared.FAILED, prepared.OVER
 
 
 class Call:
-    """A call that was begun. conn: to the client. most: bytes of output."""
+    """A call that was begun. conn: to the client. most: bytes of output.
 
-    def __init__(self, conn: Connection[Any], ready: Prepared, most: int) -> None:
+    when_over: called once when no process of it is left, or it is given up.
+    """
+
+    def __init__(
+        self, conn: Connection[Any], ready: Prepared, most: int, when_over: Callable[[], None]
+    ) -> None:
         self._conn = conn
+        self._when_over: Callable[[], None] | None = when_over
         self._control = ready.control
         self._stdin = PipeWriter(ready.stdin)
         self._outputs = {STDOUT: PipeReader(ready.stdout), STDERR: PipeReader(ready.stderr)}
@@ -70,12 +77,19 @@ class Call:
                 self._answer.set_result(message)
             elif kind == _OVER and not self._over.done():
                 self._over.set_result(prepared.over_of(message))
+                self._give_back()
             if not message:
                 self._io.unwatch_read(self._control)
                 for future, last in ((self._answer, b""), (self._over, LOST)):
                     if not future.done():
                         future.set_result(last)  # type: ignore[arg-type]  # each has its own kind
+                self._give_back()
                 return
+
+    def _give_back(self) -> None:
+        when_over, self._when_over = self._when_over, None
+        if when_over is not None:
+            when_over()
 
     async def start(self, order: Order) -> None:
         """Have it started. Raises LocalError, with why it cannot be, and the call is over then."""
@@ -190,6 +204,7 @@ class Call:
 
     def close(self) -> None:
         """Let go of everything. What still runs of it is ended by its supervisor."""
+        self._give_back()
         self._io.unwatch_read(self._control)
         self._control.close()
         self._stdin.close()
@@ -206,10 +221,23 @@ def _failed(answer: bytes, order: Order) -> str:
     return f"{failure.what}{why}"
 
 
-async def begin(conn: Connection[Any], launcher: Launcher, order: Order, most: int) -> Call:
-    """Start a call. Raises LocalError, with why it cannot be started."""
-    ready = await current().in_thread(launcher.take)
-    call = Call(conn, ready, most)
+async def begin(
+    conn: Connection[Any],
+    launcher: Launcher,
+    order: Order,
+    most: int,
+    when_over: Callable[[], None],
+) -> Call:
+    """Start a call. Parameters as of `Call`, which is over when this raises.
+
+    Raises LocalError, with why it cannot be started.
+    """
+    try:
+        ready = await current().in_thread(launcher.take)
+    except BaseException:
+        when_over()
+        raise
+    call = Call(conn, ready, most, when_over)
     try:
         await call.start(order)
     except BaseException:

@@ -67,7 +67,7 @@ _TOP = frozenset({"user", "path", "folder", "limits", "allow", "at_once"})
 _KEYS = frozenset({"who", "program", "args", "folder", "env", "keep", "shell", "limits"})
 _LIMITS = frozenset({"time", "output", "memory", "processes", "grace"})
 
-_WHO = re.compile(r"(certificate:)?[^:\s\x00-\x1f]{1,200}")
+_WHO = re.compile(r"certificate:[^\x00-\x1f]{1,200}|[^:\s\x00-\x1f]{1,64}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)(ms|s|m|h|d)")
 _SIZE = re.compile(r"(\d{1,15})([kKMGT]?)(?:i?B)?")

@@ -148,6 +148,7 @@ class Session:
             call.send(wire.number_of(said.signal))
         elif isinstance(said, wire.Stop):
             call.stop("stopped")
+            call.no_more_room()
         else:
             call.give_room(said.stream, said.bytes)
 
@@ -159,11 +160,10 @@ class Session:
             line, order = self._order(run, names)
             if not self._rules.may_start():
                 raise Denied("too many commands run at the moment; try again later")
-            try:
-                call = await begin(self._conn, self._rules.launcher, order, line.bounds.output)
-            except BaseException:
-                self._rules.has_ended()
-                raise
+            rules = self._rules
+            call = await begin(
+                self._conn, rules.launcher, order, line.bounds.output, rules.has_ended
+            )
         except (Denied, LocalError) as error:
             self._note(CommandRefused(self._conn.number, self._peer, who, shown, str(error)))
             await self._say(wire.Refused(str(error)))
@@ -187,7 +187,8 @@ class Session:
         for name, value in run.env:
             if name not in line.env:
                 where = f"line {line.number} of {policy.source}" if policy.source else "--allow"
-                raise Denied(f"{where} lets nobody set {name}; env = [{name!r}] in a policy does")
+                what = f'{where} lets nobody set {name}; env = ["{name}"] in a policy does'
+                raise Denied(what)
             env[name] = value
         bounds = line.bounds
         order = Order(
@@ -214,7 +215,6 @@ class Session:
         finally:
             call.close()
             self._call = None
-            self._rules.has_ended()
             sent = call.counts[wire.STDOUT] + call.counts[wire.STDERR]
             self._note(
                 CommandEnded(

@@ -64,6 +64,7 @@ MOST_BYTES = 64 * 1024
 
 MOST_ENV = 64
 MOST_TOKEN = 256
+MOST_REASON = 10_000
 MOST_TIME = 10_000_000.0
 """Seconds: about four months."""
 
@@ -73,9 +74,18 @@ SIGNALS = ("INT", "TERM", "HUP", "QUIT", "KILL", "USR1", "USR2", "CONT", "STOP",
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 
-def framing() -> TextOrBinary:
+class CommandFraming(TextOrBinary):
+    """Messages of text and of bytes, in which a refusal is one of ours."""
+
+    name = "commands"
+
+    def refusal(self, reason: str) -> bytes:
+        return self.encode(encode(Refused(reason[:MOST_REASON])))
+
+
+def framing() -> CommandFraming:
     """Give the framing of both sides."""
-    return TextOrBinary(MOST_MESSAGE)
+    return CommandFraming(MOST_MESSAGE)
 
 
 @dataclass(frozen=True, slots=True)
