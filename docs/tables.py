@@ -166,6 +166,7 @@ class _Command(Directive):  # type: ignore[misc]  # docutils has no types
     """The help of a command: none for `jackfield` itself."""
 
     optional_arguments = 1
+    final_argument_whitespace = True  # a command of a command
 
     def run(self) -> list[nodes.Node]:
         name = self.arguments[0] if self.arguments else ""
@@ -175,12 +176,14 @@ class _Command(Directive):  # type: ignore[misc]  # docutils has no types
 
 def help_of(name: str) -> str:
     """Give what `jackfield NAME --help` shows."""
-    group = click.Context(jackfield, info_name="jackfield", terminal_width=84)
-    if not name:
-        return jackfield.get_help(group)
-    found = jackfield.get_command(group, name)
-    assert found is not None, f"there is no command {name}"
-    return found.get_help(click.Context(found, group, info_name=name, terminal_width=84))
+    found: click.Command = jackfield
+    context = click.Context(jackfield, info_name="jackfield", terminal_width=84)
+    for part in name.split():
+        inner = found.get_command(context, part) if isinstance(found, click.Group) else None
+        assert inner is not None, f"there is no command {name}"
+        found = inner
+        context = click.Context(found, context, info_name=part, terminal_width=84)
+    return found.get_help(context)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
