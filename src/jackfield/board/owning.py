@@ -97,7 +97,8 @@ class Owning:
 
     async def _invite(self, asked: dict[str, Any]) -> dict[str, Any]:
         expires, role = asked.get("expires", 7 * 86400), asked.get("role", "member")
-        if not isinstance(expires, int | float) or not isinstance(role, str):
+        is_time = isinstance(expires, int | float) and abs(expires) <= _MOST_NUMBER
+        if not is_time or not isinstance(role, str):
             raise ConfigurationError("expires is a number of seconds, and role a text")
         uses = _number(asked, "uses", 1)
         order = {"do": "invite", "role": role, "expires": expires, "uses": uses}

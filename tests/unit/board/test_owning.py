@@ -136,6 +136,7 @@ def test_no_other_site_can_ask_in_the_owners_name() -> None:
         {"do": "invite", "expires": "1d"},
         {"do": "invite", "expires": -1},
         {"do": "invite", "expires": 1e300},
+        {"do": "invite", "expires": 10**400},
         b'{"do": "invite", "expires": NaN}',
         b'{"do": "invite", "expires": Infinity}',
         b'{"do": "invite", "expires": -Infinity}',
