@@ -59,8 +59,21 @@ from jackfield.services.chat.words import NotSaid
 MOST_MESSAGE = 64 * 1024
 """Bytes of one message of a client: a text of the most characters, escaped, and all around it."""
 
-FRAMING = JSONLines(MOST_MESSAGE)
-"""What all connections share, so that what is told to many is encoded once."""
+MOST_ANSWER = 2 * 1024 * 1024
+"""Bytes of one message of the chat: all rooms there may be, or a page of the longest texts."""
+
+
+class _Framing(JSONLines):
+    """JSON lines, where the chat may say more at a time than a client."""
+
+    def encode_unit(self, message: Any) -> bytes:
+        return _ANSWERS.encode_unit(message)
+
+
+_ANSWERS = JSONLines(MOST_ANSWER)
+
+FRAMING = _Framing(MOST_MESSAGE)
+"""The chat's own. All connections share it, so that what is told to many is encoded once."""
 
 
 @dataclass(frozen=True, slots=True)
