@@ -40,7 +40,7 @@ PROOFS = {
     "autobahn": [sys.executable, "scripts/autobahn.py"],
     # 200 kills and 100 power cuts under load: nothing acknowledged is lost, doubled, out of order.
     "durability": [sys.executable, "scripts/durability.py"],
-    # 2,000 people in one board for five minutes, a tenth of whom come and go: nobody loses a message.
+    # 2,000 people in one board, a tenth of whom come and go, for five minutes: nobody loses a word.
     "people": [sys.executable, "scripts/people.py"],
     # What testssl says of TLS by the local authority.
     "tls": [sys.executable, "scripts/tls_scan.py"],

@@ -21,8 +21,8 @@ from jackfield.services.chat.history import Message
 CROWD = 50
 """Connections from which on they are a crowd."""
 
-PAUSE = 0.0002
-"""Seconds of pause for each of them: some twenty times of what it costs to tell them."""
+PAUSE = 0.0005
+"""Seconds of pause for each of them: some fifty times of what it costs to tell them."""
 
 LONGEST_PAUSE = 0.1
 """Seconds that a pause has at the most: nobody notices that, in a room of hundreds who talk."""
