@@ -29,13 +29,16 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
 
 def invited(board: Up, name: str) -> str:
     """Have somebody come in by the page; give their cookie, which holds their token."""
-    link = json.loads(board.told("invite", "--json"))["link"]
+    return signed_in(board, json.loads(board.told("invite", "--json"))["link"], name)
+
+
+def signed_in(board: Up, link: str, name: str = "") -> str:
     with closing(http.client.HTTPConnection("127.0.0.1", board.ports["page"], PATIENCE)) as conn:
         body = json.dumps({"name": name, "token": link})
         conn.request("POST", "/sign-in", body, {"Content-Type": "application/json"})
         answer = conn.getresponse()
-        assert (answer.status, answer.read()) is not None
-        return answer.headers["Set-Cookie"].partition(";")[0]
+        answer.read()
+        return dict(answer.headers.items())["Set-Cookie"].partition(";")[0]
 
 
 @contextlib.contextmanager
@@ -81,6 +84,7 @@ def listed(board: Up) -> dict[str, dict[str, Any]]:
         (("role", "nobody", "king"), "'king' is not one of 'owner', 'operator', 'member'"),
         (("rename", "nobody", "somebody"), "nobody here is called 'nobody'"),
         (("remove", "no\x1bbody"), "nobody here is called 'nobody'"),
+        (("link", "nobody"), "nobody here is called 'nobody'"),
         (("banish", "ann"), "banish"),
     ],
 )
@@ -177,3 +181,17 @@ def test_a_terminal_comes_back_under_the_name_it_is_given(board: Up, tmp_path: P
         assert "you are called Ralf here now" in rolf.await_error("connected again")
         rolf.write("here I am\n")
         rolf.await_output("Ralf: here I am")
+
+
+def test_who_lost_their_session_comes_in_as_themselves_by_a_link(board: Up) -> None:
+    first = invited(board, "Vera")
+    found = json.loads(board.told("people", "link", "vera", "--json"))
+    assert found["name"] == "Vera"
+    with page(board, signed_in(board, found["link"])) as vera, page(board, first) as elsewhere:
+        assert heard(vera, "welcome")["name"] == heard(elsewhere, "welcome")["name"] == "Vera"
+    assert listed(board)["Vera"]["sessions"] == 2
+    with pytest.raises(KeyError):
+        signed_in(board, found["link"])  # it was good once
+    text = board.told("people", "link", "Vera")
+    assert "Signs in as Vera, once, today." in text
+    assert "/in/" in text

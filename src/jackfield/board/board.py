@@ -323,6 +323,8 @@ class Board:
             return {"text": f"{file}: {size} bytes"}
         if what == "invite":
             return await self._invite(asked)
+        if what == "link":
+            return await self._link_for(str(asked.get("name", "")))
         if what == "tokens":
             return {"tokens": await self.people.tokens()}
         if what == "people":
@@ -398,6 +400,12 @@ class Board:
         link = self.link(secret)
         answer = {"link": link, "expires": expires, "uses": uses, "role": role}
         return answer | {"code": code_of(link)}
+
+    async def _link_for(self, name: str) -> dict[str, Any]:
+        self.link("")  # before anything is made that nobody could use
+        name, secret = await self.people.link(name)
+        link = self.link(secret)
+        return {"name": name, "link": link, "code": code_of(link)}
 
     async def owner_link(self) -> tuple[str, str]:
         """Give the owner's name, and a link that signs them in once.

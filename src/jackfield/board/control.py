@@ -9,7 +9,7 @@ use: the system says whose they are (SO_PEERCRED of unix(7)). Asked::
     {"do": "backup", "file": PATH}
     {"do": "invite", "role": …, "expires": SECONDS, "uses": N}
     {"do": "tokens"}    {"do": "revoke", "number": NUMBER}
-    {"do": "people"}    {"do": "role", "name": …, "role": …}
+    {"do": "people"}    {"do": "link", "name": …}    {"do": "role", "name": …, "role": …}
     {"do": "rename", "name": …, "new": …}    {"do": "remove", "name": …}
 
 and answered by `{"is": "done", …}` or `{"is": "error", "why": …, "usage": …}`: `usage` where it

@@ -344,6 +344,14 @@ class BoardPeople(Doors):
             session.end(f"you are called {after.name} here now: come in again")
         return f"{before.name} is called {after.name} now; the old name stays theirs."
 
+    async def link(self, name: str) -> tuple[str, str]:
+        """Make a link by which somebody comes in as themselves, once, within a day.
+
+        Gives their name, and its secret. Raises ConfigurationError where nobody has the name.
+        """
+        account = await self.roster.find(name)
+        return account.name, await self.accounts.login_link(account)
+
     async def remove(self, name: str) -> str:
         """Remove somebody's account; who is here by it is sent away. Say what was done.
 

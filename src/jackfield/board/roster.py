@@ -66,6 +66,10 @@ class Roster:
         now = int(self._clock())
         return await self._database.read(lambda db: _listed(db, now))
 
+    async def find(self, name: str) -> Account:
+        """Give the account of a name. Raises ConfigurationError where there is none."""
+        return await self._database.read(lambda db: _found(db, name))
+
     async def set_role(self, name: str, role: str) -> Account:
         """Let an account do more, or less; give it as it is now. Raises ConfigurationError."""
         if role not in ROLES:

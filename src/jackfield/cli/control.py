@@ -195,6 +195,7 @@ def revoke(*, number: int, data: str | None, as_json: bool) -> None:
       jackfield people
       jackfield people role ann operator
       jackfield people rename ann anna
+      jackfield people link ann
       jackfield people remove ann""",
 )
 @data
@@ -235,6 +236,21 @@ def role(at: str | None, *, name: str, role: str, as_json: bool) -> None:
 def rename(at: str | None, *, name: str, new: str, as_json: bool) -> None:
     """Call NAME otherwise. Their rooms and conversations stay theirs, and so does the old name."""
     _tell(_ask(at, {"do": "rename", "name": name, "new": new}), as_json=as_json)
+
+
+@people.command(epilog="Example:  jackfield people link ann")
+@click.argument("name")
+@as_json
+@click.pass_obj
+def link(at: str | None, *, name: str, as_json: bool) -> None:
+    """Make a link by which NAME comes in as themselves: once, within a day, on any device."""
+    answer = _ask(at, {"do": "link", "name": name})
+    if as_json:
+        click.echo(json.dumps({key: answer[key] for key in ("name", "link")}))
+        return
+    click.echo(answer["code"])
+    click.echo(answer["link"])
+    click.echo(f"Signs in as {printable(answer['name'])}, once, today.")
 
 
 @people.command(epilog="Example:  jackfield people remove ann")
