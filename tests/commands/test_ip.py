@@ -95,13 +95,14 @@ def test_what_an_address_means_in_its_network(said: Said) -> None:
     assert "RFC 6164" in said("2001:db8::/127")
     assert "a network of one" in said("192.0.2.0/32")
     assert "as it was written" in said("192.168.1.10/0.0.0.255")
+    assert "as a mask it is /24: write ADDRESS/24" in said("192.168.1.10", "255.255.255.0")
 
 
 def test_the_shape_of_json(said: Said) -> None:
     (found,) = json.loads(said("--json", "192.168.1.10/24"))
     assert list(found) == [
         *("text", "address", "full", "version", "zone", "historic_class", "kinds", "reach"),
-        *("scope", "network", "bits", "integer", "from_integer", "reverse", "embedded"),
+        *("scope", "network", "as_mask", "bits", "integer", "from_integer", "reverse", "embedded"),
     ]
     assert found["network"] == {
         "network": "192.168.1.0/24",

@@ -45,6 +45,8 @@ def told(found: Facts) -> Iterator[str]:
         yield from fact("holds", f"{inner.value} ({inner.what})")
     if found.historic_class is not None:
         yield from fact("class", _class(found))
+    if found.as_mask is not None:
+        yield from fact("mask?", f"as a mask it is /{found.as_mask}: write ADDRESS/{found.as_mask}")
     if found.network is not None:
         yield from _network(found.network)
     yield from _bits(found)

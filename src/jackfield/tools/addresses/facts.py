@@ -82,6 +82,8 @@ class Facts:
     """Of a multicast group of IPv6: how far it goes, and who has chosen it."""
     network: NetworkFacts | None
     """None where no length was written."""
+    as_mask: int | None
+    """What an IPv4 address would be as a mask, where it looks like one: bits of a prefix."""
     bits: str
     """32 or 128 of them."""
     integer: str
@@ -112,6 +114,7 @@ def facts(written: Written) -> Facts:
         reach=_SCOPES.get(scope, _NO_SCOPE)[0] if group else kinds[0].reach,
         scope=_scope(number) if group else "",
         network=None if written.length is None else _network(written),
+        as_mask=_as_mask(written),
         bits=f"{number:0{address.max_prefixlen}b}",
         integer=str(number),
         from_integer=written.integer,
@@ -131,6 +134,16 @@ _CLASSES = (
 
 def _class_of(address: IPv4Address) -> Class:
     return next(one for one in _CLASSES if address <= one.last)
+
+
+def _as_mask(written: Written) -> int | None:
+    """Give the length for which an address would be the mask; None for what does not look so."""
+    ones = f"{int(written.address):032b}".rstrip("0")
+    is_alone = written.length is None and written.address.version == 4
+    return len(ones) if is_alone and len(ones) >= _SHORTEST_MASK and "0" not in ones else None
+
+
+_SHORTEST_MASK = 8  # bits; 128.0.0.0 and its kin are rather meant as addresses
 
 
 def _network(written: Written) -> NetworkFacts:

@@ -194,3 +194,20 @@ def test_a_zone_is_no_part_of_what_is_said_of_the_rest() -> None:
     assert found.full == "fe80:0000:0000:0000:0000:0000:0000:0001"
     assert found.reverse == of("fe80::1").reverse
     assert str(found.network.network) == "fe80::/64"  # type: ignore[union-attr]  # it has one
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [
+        ("255.255.255.0", 24),
+        ("255.0.0.0", 8),
+        ("255.255.255.255", 32),
+        ("254.0.0.0", None),
+        ("255.0.255.0", None),
+        ("255.255.255.0/24", None),
+        ("::", None),
+        ("ffff::", None),
+    ],
+)
+def test_what_looks_like_a_mask_is_told(text: str, length: int | None) -> None:
+    assert of(text).as_mask == length
