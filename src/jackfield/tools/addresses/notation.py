@@ -121,10 +121,8 @@ class _Reader:
                 at, len(host), "IPv4 addresses have no zone; only IPv6 ones do (RFC 4007)"
             )
         letter = re.search(r"[^\W\d_]", host)
-        if letter and ":" not in host and not _HEXADECIMAL.fullmatch(host):
-            raise self._wrong(
-                letter.start(), len(host), "that is a name; jackfield resolve looks it up"
-            )
+        if letter and ":" not in host and not _HEXADECIMAL.fullmatch(host) and _is_name(host):
+            raise self._wrong(0, len(host), "that is a name; jackfield resolve looks it up")
 
     # Parts
 
@@ -298,6 +296,13 @@ class _Reader:
             f"a mask with a hole: its bits are ones and then zeros, but bit {hole + 1}, "
             f"in the {_NUMBERED[number]} octet, is one after a zero",
         )
+
+
+def _is_name(host: str) -> bool:
+    """Whether what has a letter in it is rather a name than an address with a slip."""
+    labels = host.split(".")
+    numbers = sum(map(str.isdecimal, labels))
+    return len(labels) == 1 or (labels[-1][:1].isalpha() and numbers < 3)
 
 
 def _mask_of(bits: int) -> int:
