@@ -26,7 +26,7 @@ _IFF_UP, _IFF_LOOPBACK = 0x1, 0x8
 
 _HOST = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
 
-_MOST_HARDWARE = 32  # bytes, MAX_ADDR_LEN of linux/netdevice.h
+_HARDWARE = {6, 8, 20}  # bytes: of Ethernet and its kin, FireWire, InfiniBand; tunnels have an IP's
 _TRIES = 3  # while the tables keep changing
 
 
@@ -45,7 +45,7 @@ class Interface:
     mtu: int = 0
     """The most bytes of a packet; 0 where the system does not tell."""
     hardware: str = ""
-    """Its address on the link, mostly a MAC; "" where it has none."""
+    """Its MAC address; "" where it has none."""
     state: str = ""
     """Whether it can carry packets, in a word of RFC 2863; "" where the system does not tell."""
 
@@ -116,7 +116,7 @@ _STATES = ("unknown", "not present", "down", "lower layer down", "testing", "dor
 
 
 def _hardware(packed: bytes) -> str:
-    return packed.hex(":") if len(packed) <= _MOST_HARDWARE and any(packed) else ""
+    return packed.hex(":") if len(packed) in _HARDWARE and any(packed) else ""
 
 
 def _state(packed: bytes) -> str:

@@ -51,19 +51,25 @@ def test_it_tells_what_ip_tells() -> None:
     assert ours == theirs
 
 
+def mac(address: str) -> str:
+    """What is a MAC of somebody, of what ip calls an address: a tunnel has that of IP there."""
+    is_one = len(address) in {17, 23, 59} and set(address) != {"0", ":"}
+    return address if is_one else ""
+
+
 def test_it_tells_mtu_state_and_mac_as_ip_does() -> None:
     said = subprocess.run(
         ["ip", "-json", "link"], check=True, capture_output=True, timeout=30
     ).stdout
     theirs = {
-        row["ifname"]: (row["mtu"], row["operstate"].lower(), row.get("address", ""))
+        row["ifname"]: (row["mtu"], row["operstate"].lower(), mac(row.get("address", "")))
         for row in json.loads(said)
     }
     ours = {
         found.name: (
             found.mtu,
             found.state.replace(" ", ""),
-            found.hardware or ("00:00:00:00:00:00" if found.loopback else ""),
+            found.hardware,
         )
         for found in interfaces()
     }
@@ -76,8 +82,9 @@ def test_it_tells_mtu_state_and_mac_as_ip_does() -> None:
         (4, struct.pack("=I", 1280), "mtu", 1280),
         (4, b"", "mtu", 0),
         (1, b"", "hardware", ""),
-        (1, bytes(33), "hardware", ""),
-        (1, b"\1" * 33, "hardware", ""),
+        (1, bytes(6), "hardware", ""),
+        (1, b"\1" * 4, "hardware", ""),
+        (1, b"\1" * 8, "hardware", "01:01:01:01:01:01:01:01"),
         (16, b"\6", "state", "up"),
         (16, b"\3", "state", "lower layer down"),
         (16, b"\7", "state", ""),
