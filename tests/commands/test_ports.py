@@ -6,13 +6,15 @@ import json
 import os
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
 
 from jackfield.cli import holding
 from jackfield.cli.main import run
+from jackfield.tools.ports import names
 from jackfield.tools.ports.held import Found, Held, Process
 from jackfield.tools.ports.rights import Rights
 
@@ -33,10 +35,17 @@ def said(capsys: pytest.CaptureFixture[str]) -> Said:
 
 
 @pytest.fixture
-def usual(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine as most are, on which nobody holds anything."""
+def usual(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """A machine as most are, with a short list of names, on which nobody holds anything."""
     monkeypatch.setattr("jackfield.tools.ports.facts.rights", lambda: Rights(1024, 32768, 60999))
     monkeypatch.setattr("jackfield.tools.ports.facts.held", lambda *_: Found((), 0, True))
+    own = tmp_path / "services"
+    own.write_text("ssh 22/tcp\ndomain 53/tcp\ndomain 53/udp\n")
+    monkeypatch.setattr(names, "_LIST", own)
+    monkeypatch.setattr(names, "_from_system", lambda _: None)
+    names.services.cache_clear()
+    yield
+    names.services.cache_clear()
 
 
 @pytest.mark.usefixtures("usual")
@@ -56,6 +65,7 @@ def test_a_port_gives_its_names(said: Said) -> None:
     assert text.startswith("53/udp\n  domain     names and their addresses (DNS); ")
     assert "\n\n40001\n  name       none that is known\n" in text
     assert "everybody may\n             from 32768 to 60999 the system gives ports" in text
+    assert "not in this system's list" in re.sub(r"\s+", " ", said("6379"))
     assert "No port: a socket that is bound to 0" in said("0")
 
 
