@@ -42,6 +42,9 @@ PROOFS = {
     "durability": [sys.executable, "scripts/durability.py"],
     # 2,000 people in one board, a tenth of whom come and go, for five minutes: nobody loses a word.
     "people": [sys.executable, "scripts/people.py"],
+    # 200 kills and 30 power cuts while files are moved: none is half there, none that was
+    # acknowledged is missing, and the same command brings all of them there in the end.
+    "files": [sys.executable, "scripts/moving.py"],
     # What testssl says of TLS by the local authority.
     "tls": [sys.executable, "scripts/tls_scan.py"],
     # slowhttptest's four modes against the web service, beside an honest client.

@@ -7,6 +7,7 @@ import fcntl
 import os
 import struct
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +22,10 @@ class CannotMount(Exception):
     """Nothing can be mounted here; the text says why."""
 
 
-def _run(*command: str) -> None:
+PATIENCE = 30.0
+
+
+def _run(*command: str) -> str:
     try:
         done = subprocess.run(
             ["timeout", "60", *command], capture_output=True, text=True, check=False
@@ -30,6 +34,7 @@ def _run(*command: str) -> None:
         raise CannotMount(f"there is no {error.filename}") from error
     if done.returncode:
         raise CannotMount(f"{' '.join(command[:4])}: {done.stderr.strip() or done.returncode}")
+    return done.stdout
 
 
 class Disk:
@@ -58,8 +63,18 @@ class Disk:
         _run("mount", *self._options, str(self.folder))
 
     def unmount(self) -> None:
-        """Unmount it. What is in memory alone is gone, of a tmpfs all."""
+        """Unmount it. What is in memory alone is gone, of a tmpfs all.
+
+        Another mount namespace, as `ip netns exec` makes them, may have it for a moment more; to
+        mount it then would be to have the same disk, without power.
+        """
         _run("umount", str(self.folder))
+        if self._image is not None:
+            until = time.monotonic() + PATIENCE
+            while _run("losetup", "-j", str(self._image)):
+                if time.monotonic() > until:
+                    raise CannotMount("another mount namespace does not let go of it")
+                time.sleep(0.05)
 
     def make(self, how: str) -> None:
         """Make it `ro`, read-only, or `rw` again."""

@@ -72,10 +72,9 @@ def _task(
     is_folder = path != "-" and os.path.isdir(path)  # noqa: PTH112  which raises for some names
     own = name
     if own is None:
-        own = os.path.basename(os.path.normpath(path))  # noqa: PTH119  "." has none
-        if own == "..":
-            own = os.path.basename(os.path.abspath(path))  # noqa: PTH100, PTH119  as it is called
-        own = "" if own in {".", "/"} else own
+        own = os.path.basename(os.path.abspath(path))  # noqa: PTH100, PTH119  as it is called
+        if is_folder and os.path.basename(path) == ".":  # noqa: PTH119  all that is in it, as cp
+            own = ""
     try:
         names = (*folder, *names_of(own))
     except BadName as error:
