@@ -68,6 +68,7 @@ def test_every_host_answers(net: Net, way: str) -> None:
         assert len(one["recent"]) == 4
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize("size", [0, 1, 15, 16, 1400, 9000, 65_507])
 def test_any_size_comes_back_whole(size: int, shared: Net) -> None:
     done = shared.ping(*FAST, "-c", "2", "-s", str(size), "10.9.2.2", "fd09:2::2")
@@ -145,6 +146,7 @@ def test_silence_is_a_loss_of_all_and_status_1(net: Net, way: str) -> None:
     assert done.stdout.endswith("10.9.2.2\n  3 sent, 0 answered, 3 lost (100%)\n")
 
 
+@pytest.mark.some(1)
 def test_one_silent_host_of_several_is_status_1(net: Net, way: str) -> None:
     needs("iptables")
     net.there.run("iptables", "-w", "-A", "INPUT", "-p", "icmp", "-j", "DROP")
@@ -250,6 +252,7 @@ def test_who_has_no_way_is_told(net: Net, way: str, host: str, route: list[str],
     assert "unreachable" in text or "no route" in text
 
 
+@pytest.mark.some(1)
 def test_a_firewall_is_told(net: Net, way: str) -> None:
     needs("iptables")
     rule = "-A FORWARD -p icmp -j REJECT --reject-with icmp-host-prohibited"
@@ -268,6 +271,7 @@ def test_a_network_without_a_way_from_here_is_told(net: Net, way: str) -> None:
     )
 
 
+@pytest.mark.some(1)
 def test_a_neighbour_that_is_not_there_is_told_by_this_machine(net: Net, way: str) -> None:
     net.here.set("ipv4/neigh/e0/mcast_solicit", "1")
     net.here.set("ipv4/neigh/e0/retrans_time_ms", "50")
@@ -276,6 +280,7 @@ def test_a_neighbour_that_is_not_there_is_told_by_this_machine(net: Net, way: st
     assert "10.9.1.77: 1: this machine" in done.stdout
 
 
+@pytest.mark.some(1)
 def test_answers_of_others_are_not_taken_for_ours(net: Net, way: str) -> None:
     """Another ping to the same host at the same time, with numbers and sizes like ours."""
     needs("ping")
