@@ -3,7 +3,8 @@
 The rules this file owns:
 
 1. A path is a row of names; one in braces stands for any one name, which the handler gets,
-   percent-decoded. A name in full is preferred to one in braces.
+   percent-decoded. A name in full is preferred to one in braces. `{name*}` at its end stands for
+   all that follows, which the handler gets as it was sent: only it knows what a slash in it means.
 2. HEAD is answered by the handler of GET, whose body is left out. OPTIONS is answered here, and so
    is another method than a path has (405) and a path that there is not (404).
 """
@@ -36,7 +37,11 @@ class Routes:
         """Have `handler` answer requests of this method for this path, such as `/rooms/{room}`."""
         node = self._root
         for name in path.removeprefix("/").split("/"):
-            if name.startswith("{"):
+            if name.endswith("*}"):
+                if node.rest is None:
+                    node.rest = name.strip("{*}"), _Node()
+                node = node.rest[1]
+            elif name.startswith("{"):
                 if node.any is None:
                     node.any = name.strip("{}"), _Node()
                 node = node.any[1]
@@ -81,6 +86,7 @@ class _Node:
     def __init__(self) -> None:
         self.names: dict[str, _Node] = {}
         self.any: tuple[str, _Node] | None = None
+        self.rest: tuple[str, _Node] | None = None
         self.handlers: dict[str, Handler] = {}
 
     def find(self, names: list[str], values: dict[str, str]) -> dict[str, Handler]:
@@ -95,4 +101,8 @@ class _Node:
             found = below.find(rest, values)
             if found:
                 values[key] = unquote(name)
+        if not found and self.rest is not None:
+            key, below = self.rest
+            found = below.handlers
+            values[key] = "/".join(names)
         return found

@@ -38,6 +38,10 @@ async def newest(exchange: Exchange, room: str) -> None:
     await exchange.respond(200, f"newest of {room}")
 
 
+async def below(exchange: Exchange, path: str) -> None:
+    await exchange.respond(200, path)
+
+
 async def upper(exchange: Exchange) -> None:
     """Stream: each piece is answered as it comes."""
     await exchange.begin(200, {"Content-Type": "text/plain"})
@@ -76,6 +80,8 @@ def make() -> Service[object]:
     routes.add("GET", "/", index)
     routes.add("GET", "/rooms/{room}/{number}", room)
     routes.add("GET", "/rooms/{room}/newest", newest)
+    routes.add("GET", "/below/{path*}", below)
+    routes.add("GET", "/below/named", index)
     routes.add("POST", "/upper", upper)
     routes.add("PUT", "/keep", keep)
     routes.add("GET", "/keep", index)
@@ -111,6 +117,10 @@ def test_a_handler_is_found_by_method_and_path(live: Live) -> None:
     assert answer(live, "GET", "/rooms/l%C3%A4rm/7")[:2] == (200, json.dumps(["lärm", "7"]))
     assert answer(live, "GET", "/rooms/a%2Fb/7")[:2] == (200, json.dumps(["a/b", "7"]))
     assert answer(live, "GET", "/rooms/lobby/newest")[:2] == (200, "newest of lobby")
+    for path in ("", "a", "a/", "a//b", "a%2Fb/%C3%A4", "../a", "named/x"):
+        assert answer(live, "GET", f"/below/{path}?x")[:2] == (200, path)
+    assert answer(live, "GET", "/below/named")[:2] == (200, "hello")
+    assert answer(live, "GET", "/below")[0] == 404
 
 
 @pytest.mark.parametrize(
