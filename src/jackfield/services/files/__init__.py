@@ -75,8 +75,8 @@ class Files:
     def __reduce__(self) -> tuple[Any, ...]:
         return _again, (self._where, self._rights, self._options)
 
-    def _opened(self) -> Shared:
-        """Give the folder, opened when it is first needed, once a process."""
+    def opened(self) -> Shared:
+        """Give the folder and what goes with it, opened when first needed, once a process."""
         with self._lock:
             if self._shared is None:
                 self._shared = self._open()
@@ -103,7 +103,7 @@ class Files:
 
     async def __call__(self, conn: Connection[Any]) -> None:
         """Serve one client."""
-        await Session(self._opened(), conn).run()
+        await Session(self.opened(), conn).run()
 
 
 def _again(folder: str, rights: Rights | None, options: dict[str, Any]) -> Files:

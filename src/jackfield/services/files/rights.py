@@ -12,6 +12,9 @@ from typing import Protocol
 
 from jackfield.net.folders import FileRefused, Folder
 
+DENIED = "denied"
+"""Why of a `FileRefused`: it is not theirs to do."""
+
 AGAIN = 10.0
 """Seconds after which a folder is measured anew, since others may write in it too."""
 
