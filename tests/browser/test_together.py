@@ -227,9 +227,9 @@ def down_and_up(three: Three, meanwhile: Meanwhile) -> None:
 
 def restart(three: Three, meanwhile: Meanwhile) -> None:
     """Its services are stopped and started, while the process goes on."""
-    assert three.board.told("stop") == "chat, page, clock: stopped.\n"
+    assert three.board.told("stop") == "chat, page, files, clock: stopped.\n"
     meanwhile()
-    assert three.board.told("start") == "chat, page, clock: started.\n"
+    assert three.board.told("start") == "chat, page, files, clock: started.\n"
     assert "restarted" in three.board.told("restart")
 
 

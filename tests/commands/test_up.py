@@ -158,7 +158,7 @@ def test_who_runs_it_talks_by_lines_under_any_name(board: Up) -> None:
 def test_its_status_is_for_people_and_for_programs(board: Up) -> None:
     found = board.status()
     assert (found["name"], found["store"]["state"]) == ("The lab", "ok")
-    assert [one["name"] for one in found["services"]] == ["chat", "page", "clock"]
+    assert [one["name"] for one in found["services"]] == ["chat", "page", "files", "clock"]
     assert {one["state"] for one in found["services"]} == {"running"}
     text = board.told("status")
     assert text.startswith("The lab: process ")
@@ -190,7 +190,7 @@ def test_one_service_is_stopped_and_started_and_the_others_do_not_notice(board: 
 def test_a_service_that_there_is_not_is_answered_with_those_there_are(board: Up, what: str) -> None:
     done = board.ask(what, "clocks")
     assert (done.returncode, done.stdout) == (2, "")
-    expected = "jackfield: there is no service 'clocks'; there are chat, page, clock\n"
+    expected = "jackfield: there is no service 'clocks'; there are chat, page, files, clock\n"
     assert done.stderr == expected
 
 
@@ -291,12 +291,17 @@ def test_a_bad_configuration_is_refused_and_the_old_one_stays_in_force(tmp_path:
         done = it.ask("reload")
         assert done.returncode == 2
         assert "line 15: a service has no 'endpoint'; did you mean endpoints?" in done.stderr
-        assert [one["name"] for one in it.status()["services"]] == ["chat", "page", "clock"]
+        assert [one["name"] for one in it.status()["services"]] == [
+            "chat",
+            "page",
+            "files",
+            "clock",
+        ]
         without = CONFIG.partition("[services.clock]")[0]
         more = '[services.more]\nservice = "echo"\nendpoints = ["tcp://127.0.0.1:0"]\n'
         it.configure(without + more)
         assert it.told("reload") == "The configuration was read anew.\n"
-        assert [one["name"] for one in it.status()["services"]] == ["chat", "page", "more"]
+        assert [one["name"] for one in it.status()["services"]] == ["chat", "page", "files", "more"]
         ann.sendall(b"ann\n")  # what has not changed goes on
         said(ann, "Hello, ann")
         assert it.told("down") == "The lab stops.\n"
@@ -316,7 +321,7 @@ def test_a_service_that_cannot_start_stops_no_other(tmp_path: Path) -> None:
             states = {one["name"]: one["state"] for one in json.loads(done.stdout)["services"]}
             assert (done.returncode, states) == (
                 1,
-                {"chat": "running", "page": "running", "clock": "failed"},
+                {"chat": "running", "page": "running", "files": "running", "clock": "failed"},
             )
             taken.close()
             assert it.told("start", "clock") == "clock: started.\n"

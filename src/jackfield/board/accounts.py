@@ -180,6 +180,11 @@ class Accounts:
         """Make a link by which somebody comes in once more, on another device; give its secret."""
         return await self._make("login", person=account.id, expires=self._now() + LOGIN, uses=1)
 
+    async def session(self, account: Account, label: str) -> str:
+        """Begin a session of somebody who is here, for a program of theirs; give its secret."""
+        expires = self._now() + SESSION
+        return await self._make("session", person=account.id, label=label, expires=expires)
+
     async def machine(self, label: str, by: Account | None = None) -> str:
         """Make a secret for a program; it is good until it is revoked."""
         label = words.clean(label, lines=False)[:MOST_LABEL]

@@ -19,13 +19,14 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from jackfield.board import config as configs
 from jackfield.board import control
 from jackfield.board.codes import code_of
-from jackfield.board.config import CHAT, PAGE, Config, ServiceConfig, Where
+from jackfield.board.config import CHAT, FILES, PAGE, Config, ServiceConfig, Where
 from jackfield.board.database import Database
+from jackfield.board.files import BoardFiles, OverPage, Served
 from jackfield.board.messages import StoredHistory
 from jackfield.board.nearby import Announcement
 from jackfield.board.owning import Owning
@@ -154,6 +155,7 @@ class Board:
         self.chat = Chat(self._history, self.people.doors)
         self.people.use(self.chat.hub)
         await self.people.open()
+        self.files = BoardFiles(self._database, self.people, self.chat, self.paths.data)
         with suppress(KeepingFailed):  # `status` shows why; it is tried again for whoever comes
             await self.chat.open()
         service = Service(
@@ -190,6 +192,8 @@ class Board:
             )
         if config.name == PAGE:
             return self._page_of(config).service()
+        if config.name == FILES:
+            return self.files.service(dict(config.options))
         return find(config.service, **dict(config.options))
 
     def _page_of(self, config: ServiceConfig) -> Page:
@@ -198,9 +202,22 @@ class Board:
         if page is None:
             owner = Owning(self.people.accounts, self._do, self.events)
             options: dict[str, Any] = dict(config.options)
-            page = Page(self.chat, self.people, name=self.config.name, owner=owner, **options)
+            page = Page(
+                self.chat,
+                self.people,
+                name=self.config.name,
+                owner=owner,
+                files=OverPage(self.files, self._served_files, self.address),
+                **options,
+            )
             self._pages[config.options] = page
         return page
+
+    def _served_files(self) -> Served | None:
+        """Give the files, while their service runs."""
+        unit = self.units.get(FILES)
+        service = None if unit is None else unit.service
+        return None if service is None else cast("Served", service.handler)
 
     def _watch(self, events: Events, name: str) -> None:
         """See a service start that has these events."""

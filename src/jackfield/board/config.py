@@ -5,12 +5,16 @@
     [board]
     name = "The lab"
 
-    [services.chat]                          # the chat by lines, and the page: both are there
+    [services.chat]                          # the chat by lines, the page, and files are there
     endpoints = ["tcp://127.0.0.1:7000"]     # without a word about them; `enabled = false`
                                              # leaves one out
     [services.page]
     endpoints = ["tcp://127.0.0.1:7080"]
     options = { origins = ["https://board.example.org"], prefix = "/board" }    # at a proxy
+
+    [services.files]                         # on the page; with endpoints, for `jackfield put` too
+    endpoints = ["tls://0.0.0.0:7002"]
+    options = { folder = "/srv/lab/files", quota = "100G", max_file = "4G", guests = true }
 
     [services.clock]                         # any other service, by a name of one's own
     service = "time"
@@ -31,6 +35,7 @@ from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from typing import Any, Literal, cast
 
+from jackfield.board.filing import OPTIONS, checked
 from jackfield.endpoints import Endpoint, parse
 from jackfield.errors import ConfigurationError, EndpointError
 from jackfield.limits import DEFAULT, Limits
@@ -45,7 +50,6 @@ MOST_SERVICES = 100
 MOST_ORIGINS = 20
 """Places by which the page is reached from elsewhere."""
 
-_PAGE_OPTIONS = ("origins", "prefix")
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]{1,64}){1,8}")
 _ORIGIN = re.compile(
     r"(?P<scheme>https?)://(?P<host>[a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\])(:(?P<port>[0-9]{1,5}))?/?"
@@ -53,7 +57,9 @@ _ORIGIN = re.compile(
 
 CHAT = "chat"
 PAGE = "page"
-_OWN = frozenset({CHAT, PAGE})
+FILES = "files"
+_OWN = frozenset({CHAT, PAGE, FILES})
+_OWN_OPTIONS = {CHAT: (), PAGE: ("origins", "prefix"), FILES: OPTIONS}
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _KEYS = frozenset({"service", "endpoints", "model", "options", "limits", "enabled"})
@@ -73,7 +79,8 @@ _DEFAULT: dict[Where, dict[str, str]] = {
 class ServiceConfig:
     """One service of a board.
 
-    service: which one, as `jackfield serve` calls it; chat and page are the board's own.
+    service: which one, as `jackfield serve` calls it; chat, page and files are the board's own.
+    endpoints: none of files that are reached through the page alone.
     limits: in place of the service's own, by name.
     """
 
@@ -151,7 +158,7 @@ class _Reader:
         if not isinstance(name, str) or not 0 < len(name) <= 64 or not name.isprintable():
             raise self._wrong(("board", "name"), "a board's name is a text of 1 to 64 characters")
         given = self._table(found, "services")
-        tables: dict[str, Any] = {CHAT: {}, PAGE: {}} | given
+        tables: dict[str, Any] = {CHAT: {}, PAGE: {}, FILES: {}} | given
         if len(tables) > MOST_SERVICES:
             raise self._wrong(("services",), f"more than {MOST_SERVICES} services")
         services = [self._service(key, tables[key]) for key in tables]
@@ -196,6 +203,8 @@ class _Reader:
         at = (*at, "endpoints")
         urls = table.get("endpoints")
         if urls is None and at[1] in _OWN:
+            if at[1] not in self._usual:
+                return ()
             urls = [self._usual[at[1]]]
         if not isinstance(urls, list) or not urls or not all(isinstance(url, str) for url in urls):
             what = 'endpoints is a list of URLs: endpoints = ["tcp://127.0.0.1:7001"]'
@@ -214,14 +223,20 @@ class _Reader:
     def _own_options(
         self, at: tuple[str, ...], table: dict[str, Any]
     ) -> tuple[tuple[str, Any], ...]:
-        """Give the options of the chat, which has none, or of the page: as `Page` takes them."""
+        """Give the options of a service of the board's own: as that takes them."""
         found = dict(self._options(at, table))
         at = (*at, "options")
-        known = _PAGE_OPTIONS if at[1] == PAGE else ()
+        known = _OWN_OPTIONS[at[1]]
         for key in found:
             if key not in known:
                 has = f"it has {', '.join(known)}" if known else "it has none"
                 raise self._wrong((*at, key), f"{at[1]} has no option {key!r}; {has}")
+        if at[1] == FILES:
+            for key, value in found.items():
+                try:
+                    found[key] = checked(key, value)
+                except ConfigurationError as error:
+                    raise self._wrong((*at, key), str(error)) from None
         if "origins" in found:
             origins = found["origins"]
             if not isinstance(origins, tuple) or not 0 < len(origins) <= MOST_ORIGINS:

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from jackfield.board.accounts import Accounts, Role, hash_of
+from jackfield.board.accounts import Account, Accounts, Role, hash_of
 from jackfield.board.database import Database
 from jackfield.board.roster import Roster
 from jackfield.board.throttle import Throttle
@@ -92,6 +92,8 @@ class BoardPeople(Doors):
         self._coming: set[str] = set()  # keys of names that are becoming accounts
         self._sweeping: asyncio.TimerHandle | None = None
         self._hub: Hub | None = None
+        self.on_ended: Callable[[], None] = _nothing
+        """Called when somebody may be here no more by what they came by."""
 
     @property
     def doors(self) -> Doors:
@@ -153,15 +155,19 @@ class BoardPeople(Doors):
         link, or the whole of such a link; or empty. source: the address they come from.
         Raises NotSaid, with words for them, for who may not come in; and KeepingFailed.
         """
-        wait = self._throttle.wait_of(source)
-        if wait > 0:
-            msg = f"too many tries from where you are: wait {int(wait) + 1} s, then try again"
-            raise NotSaid(msg, wait)
+        self._see_calm(source)
         try:
             return await self._sign_in(name, _secret_in(token))
         except NotSaid:
             self._throttle.fail(source)
             raise
+
+    def _see_calm(self, source: str) -> None:
+        """See to it that nobody guesses secrets. Raises NotSaid."""
+        wait = self._throttle.wait_of(source)
+        if wait > 0:
+            msg = f"too many tries from where you are: wait {int(wait) + 1} s, then try again"
+            raise NotSaid(msg, wait)
 
     async def _sign_in(self, name: str, token: str) -> tuple[Person, str]:
         if not token:
@@ -251,6 +257,18 @@ class BoardPeople(Doors):
         account = await self.accounts.by_session(secret)
         return None if account is None else account.person
 
+    async def by_token(self, token: str, source: str) -> Account:
+        """Give whose session a program has the secret of.
+
+        source: the address it comes from. Raises NotSaid, with words for them; and KeepingFailed.
+        """
+        self._see_calm(source)
+        account = await self.accounts.by_session(token)
+        if account is None:
+            self._throttle.fail(source)
+            raise NotSaid("that token is no good here; the page makes one, under Files")
+        return account
+
     async def sign_out(self, secret: str) -> None:
         """End a session, if there is one."""
         key = self._by_hash.get(hash_of(secret))
@@ -303,6 +321,7 @@ class BoardPeople(Doors):
         for session in self._sessions_of(key_of(token.name)):
             if session.person.token == number:
                 session.end(REVOKED)
+        self.on_ended()
         whose = f" of {token.name}" if token.name else ""
         return f"Token {number}, {token.kind}{whose}, is of no use any more."
 
@@ -360,6 +379,7 @@ class BoardPeople(Doors):
         account = await self.roster.remove(name)
         for session in self._sessions_of(account.person.key):
             session.end("your account was removed by the owner of this board")
+        self.on_ended()
         return f"{account.name} is removed. What they said stays, and nobody else gets the name."
 
 
@@ -387,6 +407,10 @@ class _OwnDoors(Doors):
 
     async def still(self, person: Person) -> Person:
         return await self._people.still(person)
+
+
+def _nothing() -> None:
+    """Nobody wants to know it."""
 
 
 def _secret_in(token: str) -> str:

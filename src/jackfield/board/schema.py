@@ -91,6 +91,16 @@ MIGRATIONS: tuple[str, ...] = (
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX kept_names_of_person ON kept_names (person);
     """,
+    # 4: who has put which file, by its name below the folder of files. `at` is in seconds since
+    # 1970. Of an account that is removed, and of what was put there otherwise, nobody is known.
+    """
+    CREATE TABLE files (
+        name TEXT PRIMARY KEY,
+        person INTEGER REFERENCES people (id) ON DELETE SET NULL,
+        at INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX files_of_person ON files (person);
+    """,
 )
 
 NEWEST = len(MIGRATIONS)

@@ -1,6 +1,7 @@
 """One service of a board: started, stopped, started again; the others do not notice.
 
 A service that cannot be started is `failed`, with the reason, and the board goes on without it.
+One without endpoints of its own has no server: it is reached through the page.
 """
 
 from __future__ import annotations
@@ -28,12 +29,16 @@ Follow = Callable[[Events, str], None]
 
 
 class Unit:
-    """A service with a name. `why` tells what has failed; `since` is in seconds since 1970."""
+    """A service with a name. `why` tells what has failed; `since` is in seconds since 1970.
+
+    service: what runs, while it does. server: at its endpoints, if it has any.
+    """
 
     def __init__(self, config: ServiceConfig, make: Make, follow: Follow) -> None:
         self.config = config
         self._make = make
         self._follow = follow
+        self.service: Service[Any] | None = None
         self.server: Server[Any] | None = None
         self.counts: Counts | None = None
         self.state: State = "stopped"
@@ -47,11 +52,17 @@ class Unit:
 
     async def start(self) -> None:
         """Start it, unless it runs. Raises JackfieldError, and it is `failed` then."""
-        if self.server is not None:
+        if self.service is not None:
             return
         config = self.config
         try:
             service = self._make(config)
+            if not config.endpoints:
+                if service.check is not None:
+                    service.check((), config.model)
+                self.service = service
+                self._is("running")
+                return
             events = Events()
             self._follow(events, config.name)
             server = Server(
@@ -66,20 +77,24 @@ class Unit:
         except JackfieldError as error:
             self._is("failed", str(error))
             raise
-        self.server, self.counts = server, counts
+        self.service, self.server, self.counts = service, server, counts
         self._is("running")
 
     async def stop(self, drain: float | None = None) -> None:
         """Stop it, if it runs: handlers have `drain` seconds, or what its limits say."""
-        server, self.server = self.server, None
+        server, self.server, self.service = self.server, None, None
         if server is not None:
             await server.stop(drain)
         self._is("stopped")
 
     async def reload(self) -> None:
         """Have it read anew what it serves from. Raises ConfigurationError; it goes on then."""
+        if self.service is None:
+            return
+        service = self._make(self.config)
         if self.server is not None:
-            await self.server.reload(self._make(self.config))
+            await self.server.reload(service)
+        self.service = service
 
     def cut(self) -> None:
         """End what still goes on while it stops."""

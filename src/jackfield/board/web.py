@@ -114,6 +114,22 @@ class Owner(Protocol):
         """
 
 
+class Files(Protocol):
+    """What the page needs somebody to know about files."""
+
+    async def about(self, secret: str) -> dict[str, Any] | None:
+        """Say what the page needs of them, to whoever has this session; None: no files for them."""
+
+    async def answer(self, exchange: Exchange, path: str, secret: str) -> None:
+        """Answer a request for what is at a path of theirs, by whoever has this session."""
+
+    async def make_token(self, secret: str) -> str:
+        """Make a secret for programs of whoever has this session.
+
+        Raises NotSaid for who may have none, and KeepingFailed.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class _File:
     """A file of the page, as it is sent."""
@@ -128,6 +144,7 @@ class Page:
 
     chat: what it is a window on. people: who may come in. name: of the board.
     owner: does what the board's owner asks for; None for a page that nobody owns.
+    files: what is under `/files/`; None for a page without.
     origins: where it is reached from elsewhere, such as `https://board.example.org` at a proxy;
     on loopback it answers to these names beside localhost and addresses.
     prefix: of all paths, such as `/board`, where a proxy leaves it in.
@@ -142,10 +159,12 @@ class Page:
         origins: Iterable[str] = (),
         prefix: str = "",
         owner: Owner | None = None,
+        files: Files | None = None,
     ) -> None:
         self._chat = chat
         self._people = people
         self._owner = owner
+        self._filed = files
         self._name = name
         self._origins = tuple(origin.lower().rstrip("/") for origin in origins)
         self._files, self._version = _files()
@@ -163,13 +182,17 @@ class Page:
             ("POST", "/sign-out", self._sign_out),
             ("POST", "/board", self._own),
             ("GET", "/chat", self._talk),
+            ("POST", "/token", self._make_token),
+            *((method, "/files/{path*}", self._file) for method in ("GET", "PUT", "DELETE")),
         ]
         for method, path, handler in add:
             self.routes.add(method, prefix.rstrip("/") + path, handler)
 
     def service(self) -> Service[Any]:
         """Make the service that serves it. For asyncio's model, on the chat's loop."""
-        return Service("page", self.routes, HTTP("server"), LIMITS, joins_rooms=True)
+        # of a body that is not a file's, no more is read than `MOST_BODY`
+        framing = HTTP("server", max_body=None)
+        return Service("page", self.routes, framing, LIMITS, joins_rooms=True)
 
     def leave(self, _event: Draining | None = None) -> None:
         """Know that the service is about to stop: nobody can wait any longer for what does so."""
@@ -215,6 +238,7 @@ class Page:
             "owner": person is not None and await self._is_owner(secret),
             "open": self._people.is_open,
             "board": self._name,
+            "files": None if self._filed is None else await self._filed.about(secret),
         }
 
     async def _is_owner(self, secret: str) -> bool:
@@ -327,6 +351,36 @@ class Page:
             await self._tell(exchange, 409, {"why": str(error)})
         else:
             await self._tell(exchange, 200, answer)
+
+    # Files
+
+    async def _file(self, exchange: Exchange, path: str) -> None:
+        """Answer for a file: to a page by its session, to other programs by a token."""
+        fields = exchange.request.fields
+        if exchange.request.method not in {"GET", "HEAD"} and not self._is_own(exchange):
+            await self._tell(exchange, 403, {"why": "only the board's own page may change files"})
+            return
+        if self._filed is None:
+            await exchange.fail(404, fields=FIELDS)
+            return
+        scheme, _, token = fields.get("authorization", "").partition(" ")
+        secret = token.strip() if scheme.lower() == "bearer" else _secret_of(exchange)
+        await self._filed.answer(exchange, path, secret[:MOST_SECRET])
+
+    async def _make_token(self, exchange: Exchange) -> None:
+        """Make a secret for programs, such as curl, of whoever is here."""
+        if await self._asked(exchange) is None:
+            return
+        try:
+            if self._filed is None:
+                raise NotSaid("there are no files here that a program could move")
+            token = await self._filed.make_token(_secret_of(exchange))
+        except NotSaid as error:
+            await self._tell(exchange, 403, {"why": str(error)})
+        except KeepingFailed as error:
+            await self._tell(exchange, 503, {"why": str(error)})
+        else:
+            await self._tell(exchange, 200, {"token": token})
 
     # The chat
 

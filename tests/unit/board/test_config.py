@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jackfield.board.config import CHAT, PAGE, load, read
+from jackfield.board.config import CHAT, FILES, PAGE, load, read
+from jackfield.board.filing import with_defaults
 from jackfield.endpoints import parse
 from jackfield.errors import ConfigurationError
 from jackfield.limits import DEFAULT
@@ -40,6 +41,16 @@ WRONG = [
     ("[services.e]\nendpoints = ['tcp://x:1']\nlimits = { idle = 'x' }", 3, "idle cannot be 'x'"),
     ("[services.e]\nendpoints = ['tcp://x:1']\nlimits = { allow = 3 }", 3, "allow cannot be 3"),
     ("[services.chat]\nmodel = 'threads'", 2, "chat runs under asyncio"),
+    ("[services.files]\nmodel = 'threads'", 2, "files runs under asyncio"),
+    ("[services.files.options]\nfolders = 'x'", 2, "files has no option 'folders'; it has folder,"),
+    ("[services.files.options]\nfolder = ''", 2, "folder is a path"),
+    ("[services.files.options]\nread_only = 1", 2, "read_only is true or false"),
+    ("[services.files.options]\nkeep_parts = 0", 2, "keep_parts is a number of seconds"),
+    *(
+        (f"[services.files.options]\n{key} = {value}", 2, f"{key} is a size")
+        for key in ("quota", "max_file")
+        for value in ("0", "-1", "true", "1.5", "'0K'", "'ten'", f"{1 << 62}")
+    ),
     ("[services.page]\nservice = 'web'", 2, "page is the board's own"),
     ("[services.chat]\noptions = { origins = [] }", 2, "chat has no option 'origins'; it has none"),
     ("[services.page]\noptions = { origin = 'x' }", 2, "has no option 'origin'; it has origins, p"),
@@ -85,14 +96,17 @@ def test_a_page_behind_a_proxy() -> None:
     }
 
 
-def test_without_a_word_there_are_the_chat_and_the_page_on_this_machine() -> None:
+def test_without_a_word_there_are_chat_page_and_files_on_this_machine() -> None:
     found = load(None)
-    assert [one.name for one in found.services] == [CHAT, PAGE]
-    assert all(one.endpoints[0].is_loopback for one in found.services)
+    assert [one.name for one in found.services] == [CHAT, PAGE, FILES]
+    *others, files = found.services
+    assert all(one.endpoints[0].is_loopback for one in others)
+    assert files.endpoints == ()
     for where in ("lan", "lan, in the clear"):
-        reached = load(None, where)
-        assert all(one.endpoints[0].is_any for one in reached.services)
-        tls = {one.endpoints[0].transport.uses_tls for one in reached.services}
+        *reached, files = load(None, where).services
+        assert files.endpoints == ()
+        assert all(one.endpoints[0].is_any for one in reached)
+        tls = {one.endpoints[0].transport.uses_tls for one in reached}
         assert tls == {where == "lan"}
 
 
@@ -109,7 +123,7 @@ def test_a_service_is_what_its_table_says() -> None:
     limits = { connections = 20, idle = 5, allow = ["10.0.0.0/8"] }
     """
     found = read(text, "x.toml")
-    assert [one.name for one in found.services] == [CHAT, "clock"]
+    assert [one.name for one in found.services] == [CHAT, FILES, "clock"]
     clock = found.service("clock")
     assert clock is not None
     assert clock.service == "time"
@@ -119,6 +133,17 @@ def test_a_service_is_what_its_table_says() -> None:
     assert (limits.connections, limits.idle, limits.allow) == (20, 5.0, ("10.0.0.0/8",))
     assert found == read(text, "another.toml")
     assert found.service(PAGE) is None
+
+
+def test_files_have_bounds_that_are_written_as_sizes() -> None:
+    text = "[services.files.options]\nfolder = '/srv/x'\nquota = '100G'\nmax_file = 4096\n"
+    files = read(text + "keep_parts = 60\nguests = true\n", "x.toml").service(FILES)
+    assert files is not None
+    found = {"folder": "/srv/x", "quota": 100 << 30, "max_file": 4096, "keep_parts": 60.0}
+    assert dict(files.options) == found | {"guests": True}
+    given = with_defaults(dict(files.options))
+    assert given == found | {"guests": True, "read_only": False, "no_remove": False}
+    assert with_defaults({"quota": 4096})["max_file"] == 4096
 
 
 def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:

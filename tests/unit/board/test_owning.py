@@ -192,7 +192,7 @@ def test_the_owner_sees_what_the_command_shows() -> None:
             assert {key: one[key] for key in one.keys() - moving} == {
                 key: other[key] for key in one.keys() - moving
             }
-        clock = told["services"][2]
+        clock = told["services"][3]
         assert (clock["name"], clock["state"], clock["opened"]) == ("clock", "running", 1)
         assert told["store"] == {"state": "ok", "why": ""}
 
@@ -216,7 +216,7 @@ def test_a_service_is_stopped_and_started_alone() -> None:
             while json.loads(chat.recv(20)).get("ask") != 1:
                 pass
         why = here.refused(cookie, {"do": "stop", "names": ["clock", "nothing"]})
-        assert why == "there is no service 'nothing'; there are chat, page, clock"
+        assert why == "there is no service 'nothing'; there are chat, page, files, clock"
 
 
 def test_a_service_that_cannot_start_says_why() -> None:
@@ -294,6 +294,7 @@ def test_what_was_asked_for_does_not_outlive_the_board() -> None:
     assert {name: unit.server for name, unit in here.board.units.items()} == {
         "chat": None,
         "page": None,
+        "files": None,
         "clock": None,
     }
 

@@ -27,6 +27,9 @@ FILL = (
     """
     INSERT INTO kept_names VALUES ('anna', 'Anna', 1, 1700000000);
     """,
+    """
+    INSERT INTO files VALUES ('a/b.txt', 1, 1700000000), ('c', NULL, 1700000000);
+    """,
 )
 """What is put into a database of each version: of the tables that this version brings."""
 

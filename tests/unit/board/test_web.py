@@ -189,6 +189,7 @@ def test_a_session_is_a_cookie_that_no_script_and_no_other_site_has(lab: Board) 
         "owner": False,
         "open": True,
         "board": "The lab",
+        "files": None,
     }
     cookie, *attributes = reply.fields["set-cookie"].split("; ")
     assert re.fullmatch(rf"jackfield-{lab.port}=[\w-]{{20,}}", cookie)

@@ -7,6 +7,7 @@ a name that nobody has at the moment, and remembers what was said last as long a
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from jackfield.endpoints import Endpoint
@@ -86,6 +87,12 @@ class Chat:
             await session.run()
         finally:
             del self._sessions[session]
+
+    def tell_clients(self, message: dict[str, Any], to: Callable[[Person], bool]) -> None:
+        """Tell pages and terminal clients something that is not of the chat. to: whom."""
+        for session in tuple(self._sessions):
+            if isinstance(session, ClientSession) and to(session.person):
+                session.tell(message)
 
     def _note_here(self, room: RoomState) -> None:
         self._changed[room.name] = room

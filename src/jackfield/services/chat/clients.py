@@ -75,6 +75,10 @@ class ClientSession:
             self._read_up_to[room] = number
             self._out.post_message({"is": "read", "room": room, "number": number})
 
+    def tell(self, message: dict[str, Any]) -> None:
+        """Send what is not of the chat."""
+        self._out.post_message(message)
+
     def end(self, why: str) -> None:
         """End the connection, and say why."""
         self._conn.core.refuse(why)
