@@ -14,6 +14,7 @@ import errno
 import os
 import signal
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -36,9 +37,13 @@ def die_with_parent() -> None:
     _prctl(_SET_PDEATHSIG, int(signal.SIGKILL))
 
 
+@cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
 def _prctl(what: int, value: int) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(what, ctypes.c_ulong(value), 0, 0, 0) != 0:
+    if _libc().prctl(what, ctypes.c_ulong(value), 0, 0, 0) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
 
@@ -70,6 +75,33 @@ def descendants(root: int, without: Iterable[int] = ()) -> list[int]:
         found += below
         waiting += below
     return found
+
+
+def are_more_than(most: int, root: int) -> bool:
+    """Whether more than so many processes live below `root`: about, and at little cost.
+
+    Where the system lists children (CONFIG_PROC_CHILDREN, proc(5)) nobody else is looked at. One
+    may be missed then while others end, so this is for counting, and not for ending.
+    """
+    count = 0
+    waiting = [root]
+    while waiting:
+        pid = waiting.pop()
+        for thread in _listed(f"/proc/{pid}/task"):
+            try:
+                with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:  # noqa: PTH123
+                    below = file.read().split()
+            except FileNotFoundError:
+                if pid == root:  # there are no such lists here
+                    return len(descendants(root)) > most
+                continue  # it has ended
+            except OSError:  # likewise
+                continue
+            count += len(below)
+            if count > most:
+                return True
+            waiting += map(int, below)
+    return False
 
 
 def send(pid: int, number: int, among: set[int]) -> bool:

@@ -217,11 +217,11 @@ def make(
         raise ConfigurationError(
             "commands needs Linux, which alone can end all that a program starts"
         )
-    if (policy is None) == (not allow):
+    names = tuple(name.strip() for one in allow for name in one.split(",") if name.strip())
+    if (policy is None) == (not names):
         raise ConfigurationError(
             "commands runs what is allowed, and nothing is: name programs by --allow date,ls,df, "
             "or a file by --policy FILE"
         )
-    names = tuple(name.strip() for one in allow for name in one.split(",") if name.strip())
     handler = Commands(Source(policy, names, token_file))
     return Service("commands", handler, wire.framing(), LIMITS, silent=True, check=handler.check)

@@ -24,9 +24,6 @@ from jackfield.net.handing import Socket, adopt, control_pair, hand, take
 from jackfield.services.commands import prepared
 from jackfield.services.commands.supervisor import Supervisor
 
-_GRACE = 10_000
-"""Milliseconds for supervisors to end their calls once the server is gone."""
-
 
 class Helper:
     """Forks and reaps as the server asks."""
@@ -57,8 +54,8 @@ class Helper:
                 self._prepare()
         poll.unregister(self._control)
         self._control.close()
-        while self._supervisors and (ready := {fd for fd, _ in poll.poll(_GRACE)}):
-            self._reap(ready)
+        while self._supervisors:  # each sees for itself whether the server is gone
+            self._reap({fd for fd, _ in poll.poll()})
         children.kill_all(os.getpid())
         self._cgroups.close()
 
@@ -113,6 +110,9 @@ class Helper:
 
 def main() -> None:
     """Load, say so, and fork on demand."""
+    for one in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        if signal.getsignal(one) is signal.SIG_IGN:  # by whoever has started the server
+            signal.signal(one, signal.SIG_DFL)
     # these reach the whole group: the server acts on them, and ends us by closing the socket
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)

@@ -54,7 +54,10 @@ class Launcher:
 
     def __init__(self, *, cgroups: bool = True) -> None:
         self._cgroups = cgroups
-        self._lock = threading.Lock()
+        self._turn = threading.Lock()  # held by the one who waits for the helper
+        self._counting = threading.Lock()  # never held for long
+        self._takers = 0
+        self._asked = 0  # supervisors that are being made, or wait
         self._process: subprocess.Popen[bytes] | None = None
         self._control: Socket | None = None
         self._is_closed = False
@@ -64,23 +67,39 @@ class Launcher:
 
         Raises LocalError when there is none to be had.
         """
-        with self._lock:
-            if self._is_closed:
-                raise LocalError("the server stops")
-            for _ in range(2):  # the second time by a helper that was just started
-                if self._control is None:
-                    self._start()
-                found = self._take()
-                if found is not None:
-                    return found
-                self._drop()
-        raise LocalError("no program can be started: the system has no process or descriptor left")
+        with self._counting:
+            self._takers += 1
+            self._ask(self._takers)
+        try:
+            with self._turn:
+                return self._take_one()
+        finally:
+            with self._counting:
+                self._takers -= 1
 
     def more(self) -> None:
         """Have one made for one that was taken: once the call goes, which it would hold up."""
-        with self._lock:
-            if self._control is not None:
-                hand(self._control, prepared.PREPARE)
+        with self._counting:
+            self._ask(self._takers + READY)
+
+    def _ask(self, count: int) -> None:
+        """Have so many be there, or on their way."""
+        control = self._control
+        while control is not None and self._asked < count:
+            self._asked += 1
+            hand(control, prepared.PREPARE)
+
+    def _take_one(self) -> Prepared:
+        for _ in range(2):  # the second time by a helper that was just started
+            if self._is_closed:
+                raise LocalError("the server stops")
+            if self._control is None:
+                self._start()
+            found = self._take()
+            if found is not None:
+                return found
+            self._drop()
+        raise LocalError("no program can be started: the system has no process or descriptor left")
 
     def _start(self) -> None:
         mode = "cgroups" if self._cgroups else "alone"
@@ -88,19 +107,23 @@ class Launcher:
             process, ours = start_process([sys.executable, "-c", _START, _PACKAGES, mode])
         except ConfigurationError as error:
             raise LocalError(str(error)) from error
-        self._process, self._control = process, ours
+        self._process = process
         assert process.stdin is not None
         process.stdin.close()
         ours.settimeout(PATIENCE)
-        if take(ours)[0] != prepared.READY:
+        is_ready = take(ours)[0] == prepared.READY
+        with self._counting:
+            self._control, self._asked = ours, 0
+            self._ask(max(self._takers, READY) if is_ready else 0)
+        if not is_ready:
             self._drop()
             raise LocalError("no program can be started: the helper for that does not start")
-        for _ in range(READY):
-            hand(ours, prepared.PREPARE)
 
     def _take(self) -> Prepared | None:
         assert self._control is not None
         message, sock = take(self._control)
+        with self._counting:
+            self._asked -= 1
         if sock is None:
             return None
         sock.settimeout(PATIENCE)
@@ -115,7 +138,8 @@ class Launcher:
 
     def _drop(self) -> None:
         """Let the helper go: it ends when its socket does."""
-        control, self._control = self._control, None
+        with self._counting:
+            control, self._control = self._control, None
         process, self._process = self._process, None
         if control is not None:
             # what it has got ready already comes as sockets, and is let go with them
@@ -130,6 +154,10 @@ class Launcher:
 
     def close(self) -> None:
         """Let it go for good. What still runs ends when its own socket is closed."""
-        with self._lock:
-            self._is_closed = True
+        self._is_closed = True
+        # whoever waits for the helper at the moment is not waited for here
+        threading.Thread(target=self._close, name="jackfield helper", daemon=True).start()
+
+    def _close(self) -> None:
+        with self._turn:
             self._drop()

@@ -28,13 +28,24 @@ from jackfield.net.pipes import wide_pipe
 from jackfield.services.commands import prepared
 from jackfield.services.commands.prepared import Failure, Order, Over
 
-LOOK = 0.05
+LOOK = 0.02
 """Seconds between two looks at how many processes there are, where the system does not count."""
+
+NET = 1000
+"""Processes that a user may have beside those of one call, where the system counts by user: far
+more than a call can start between two looks, so that no call takes another's."""
 
 AGAIN = 0.01
 """Seconds between two rounds of KILL."""
 
 UMASK = 0o022
+
+_IGNORED = [
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGCHLD", "SIGPIPE", "SIGXFSZ")
+    if hasattr(signal, name)
+]
+"""What is not as it is by default here: by the helper, and by Python."""
 
 
 class Supervisor:
@@ -49,6 +60,7 @@ class Supervisor:
         self._why = ""
         self._began = 0.0
         self._kill_at = 0.0
+        self._look_at = 0.0
         self._counts = False
         self._ended: set[int] = set()
         self._is_listened_to = True
@@ -105,6 +117,7 @@ class Supervisor:
             hand(self._control, answer)
             return
         self._began = time.monotonic()
+        self._look_at = self._began + LOOK
         hand(self._control, prepared.STARTED)
 
     # While it runs
@@ -121,8 +134,10 @@ class Supervisor:
         if order is not None and self._began and not self._why:
             if now - self._began >= order.time:
                 self._end("timeout")
-            elif self._counts and len(children.descendants(os.getpid())) > order.processes:
-                self._end("processes", at_once=True)
+            elif self._counts and now >= self._look_at:
+                self._look_at = now + LOOK
+                if children.are_more_than(order.processes, os.getpid()):
+                    self._end("processes", at_once=True)
         if self._kill_at and now >= self._kill_at:
             self._kill()
 
@@ -135,7 +150,7 @@ class Supervisor:
         elif self._began and self._order is not None:
             left = max(self._began + self._order.time - now, 0.0)
             if self._counts:
-                left = min(left, LOOK)
+                left = min(left, max(self._look_at - now, 0.0))
         return min(left, 3600.0)
 
     def _hear(self) -> None:
@@ -207,9 +222,8 @@ class Supervisor:
 def _be_program(go: Socket, pipes: list[int], cgroup: Cgroup | None) -> None:
     """Wait for the order and become the program: whatever happens, never back into ours."""
     try:
-        for number in signal.valid_signals():
-            if number not in {signal.SIGKILL, signal.SIGSTOP}:
-                signal.signal(number, signal.SIG_DFL)
+        for number in _IGNORED:
+            signal.signal(number, signal.SIG_DFL)
         signal.set_wakeup_fd(-1)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         children.die_with_parent()
@@ -221,14 +235,16 @@ def _be_program(go: Socket, pipes: list[int], cgroup: Cgroup | None) -> None:
         os.closerange(keep + 1, 1 << 20)
         if cgroup is not None:
             cgroup.enter()
+        user = os.getuid()
+        tasks = children.tasks_of(user) if user else 0  # now, while there is time for it
         message, _ = take(go)
         if message:
-            _exec(go, prepared.order_of(message))
+            _exec(go, prepared.order_of(message), tasks)
     finally:
         os._exit(127)
 
 
-def _exec(go: Socket, order: Order) -> None:
+def _exec(go: Socket, order: Order, tasks: int) -> None:
     what = order.folder
     try:
         os.umask(UMASK)
@@ -236,8 +252,8 @@ def _exec(go: Socket, order: Order) -> None:
         user = os.getuid() if order.user is None else order.user[0]
         if order.processes and user:  # nobody limits root
             # a net below the counting: others of this user have processes as well
-            most = children.tasks_of(user) + 4 * order.processes
-            children.limit("NPROC", most)
+            tasks = tasks if order.user is None else children.tasks_of(user)
+            children.limit("NPROC", tasks + 4 * order.processes + NET)
         if order.user is not None:
             uid, gid, groups = order.user
             os.setgroups(groups)

@@ -49,10 +49,10 @@ VERSION = 1
 
 STDIN, STDOUT, STDERR = 0, 1, 2
 
-PIECE = 64 * 1024
-"""Bytes of a stream in one message."""
+PIECE = 128 * 1024 - 1
+"""Bytes of a stream in one message, which has one more: half of what a pipe here holds."""
 
-WINDOW = 512 * 1024
+WINDOW = 1024 * 1024
 """Bytes of one stream that may be on the way."""
 
 MOST_MESSAGE = 256 * 1024
