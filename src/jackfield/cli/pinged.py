@@ -79,7 +79,7 @@ class View:
     def _told(self, event: Event) -> str:
         """Tell of a probe in a line."""
         start = f"{event.number:>4}" if not self._several and self._at_terminal else ""
-        start = start or f"{event.target.shown}: {event.number}:"
+        start = start or f"{printable(event.target.shown)}: {event.number}:"
         late = {"duplicate": " (once more)", "late": " (late)"}.get(event.what, "")
         if event.what == "lost":
             text = click.style(f"no answer in {self._plan.timeout:g} s", fg="red")
@@ -95,7 +95,7 @@ class View:
                 parts.append(f"{event.size} bytes")
             if event.ttl is not None:
                 parts.append(f"TTL {event.ttl}")
-            if event.source not in {"", event.target.address}:
+            if event.source not in {"", event.target.address.partition("%")[0]}:
                 parts.append(f"from {event.source}")
             text = ", ".join(parts) + click.style(late, fg="yellow")
         return f"{start} {text}"
