@@ -302,6 +302,7 @@ class _Messages(Decoder[Any]):
     def rest(self, unread: int) -> bytes:
         if unread:
             raise LocalProtocolError("HTTP that was parsed cannot be cut by another framing")
+        self._parser = None  # which holds this: else both would stay until garbage is collected
         return self._kept
 
 
