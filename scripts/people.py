@@ -223,7 +223,7 @@ class Page(Peer):
         super().__init__(visitor.told, visitor.name)
         self._visitor = visitor
         self._ahead: dict[int, bytes] = {}  # heard while what is before it was asked for
-        self._known = 0  # the room's last number when they came: what may come by a page as well
+        self._known = 0  # the last number that a page has had, or is to have, when they came
 
     def send(self, what: dict[str, object]) -> None:
         """Send a message."""
@@ -255,6 +255,7 @@ class Page(Peer):
             self._ask()
         elif found["is"] == "page":
             self.told.count["asked for"] += len(found["messages"])
+            self._known = max([self._known, *(one["number"] for one in found["messages"])])
             for one in found["messages"]:
                 if one["number"] == visitor.last + 1:
                     visitor.accept(one["number"], one["text"].encode())
@@ -282,7 +283,7 @@ class Page(Peer):
     def _hear(self, number: int, text: bytes) -> None:
         visitor = self._visitor
         if number <= visitor.last:
-            # What was kept before they came and told afterwards may have come by a page.
+            # What was kept before a page was read, and told afterwards, is on that page as well.
             self.told.wrong["twice"] += number > self._known
         elif not self.is_in.done():
             self.told.wrong["twice"] += number in self._ahead
