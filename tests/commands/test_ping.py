@@ -167,7 +167,7 @@ def test_what_comes_late_is_lost_and_told(net: Net, way: str) -> None:
         return [*held, mine] if number == 4 else [mine]
 
     with Responder(net, answers):
-        (one,) = net.json("-i", "0.5", "-W", "1s", "-c", "4", "10.9.2.2")
+        (one,) = net.json("-i", "0.8", "-W", "2s", "-c", "4", "10.9.2.2")
     assert (one["sent"], one["answered"], one["lost"], one["late"]) == (4, 3, 1, 1)
     assert one["duplicates"] == 0
 
