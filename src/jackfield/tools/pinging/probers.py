@@ -166,6 +166,8 @@ class Echoes:
                 ttl = int.from_bytes(value[:4], sys.byteorder)
         size = len(read.payload) + icmp.HEADER
         damaged = read.payload != carried
+        if damaged and source != target.address.partition("%")[0]:
+            return  # somebody else's, who has taken the same identifier
         yield Heard(target, number, at, stamp, size, ttl, source, damaged=damaged)
 
     def _trouble(
