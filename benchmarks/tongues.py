@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 ROOM = "lobby"
@@ -218,7 +218,7 @@ def _page_text(unit: bytes) -> bytes | None:
     return unit[at : at + SIZE]
 
 
-def frame(what: dict[str, object]) -> bytes:
+def frame(what: Mapping[str, object]) -> bytes:
     """Give the frame of a client's message, of up to 64 KiB."""
     data = json.dumps(what).encode()
     head = bytes([0x81, 0x80 | len(data)])

@@ -26,7 +26,7 @@ import tempfile
 import time
 from array import array
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -225,7 +225,7 @@ class Page(Peer):
         self._ahead: dict[int, bytes] = {}  # heard while what is before it was asked for
         self._known = 0  # the last number that a page has had, or is to have, when they came
 
-    def send(self, what: dict[str, object]) -> None:
+    def send(self, what: Mapping[str, object]) -> None:
         """Send a message."""
         self.transport.write(frame(what))
 

@@ -68,11 +68,12 @@ def test_a_form_is_kept_as_long_as_somebody_has_it() -> None:
     assert one is two
     assert one is not other
     both: list[Any] = [1, 2]
+    last: list[Any] = [3]
     core: Any = None
     assert one.bytes_of(both, core) == two.bytes_of(both, core) == b"12"
     assert one.parts_of(both, core) == [b"1", b"2"]
     assert made == [1, 2]
-    assert one.bytes_of([3], core) == b"3"
+    assert one.bytes_of(last, core) == b"3"
     gone = weakref.ref(one)
     del one, two
     gc.collect()
