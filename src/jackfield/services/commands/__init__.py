@@ -20,7 +20,7 @@ from jackfield.net.connection import Connection
 from jackfield.service import Service
 from jackfield.services.commands import people, policy, users, wire
 from jackfield.services.commands.launcher import Launcher
-from jackfield.services.commands.people import Record, Tokens, Who
+from jackfield.services.commands.people import Proof, Record, Tokens, Who
 from jackfield.services.commands.policy import ME, Policy
 from jackfield.services.commands.session import Session
 
@@ -56,7 +56,8 @@ class Commands:
     """The handler. source: of what is allowed, read anew when the server is reloaded.
 
     who, record: in place of tokens and of the server's events. cgroups: whether a call gets one,
-    where that can be.
+    where that can be. events: in place of the server's, where it is reached through several: they
+    tell that what is allowed was read anew, and that it stops.
     """
 
     def __init__(
@@ -66,11 +67,13 @@ class Commands:
         who: Who | None = None,
         record: Record | None = None,
         cgroups: bool = True,
+        events: Events | None = None,
     ) -> None:
         self._source = source
         self._given_who = who
         self._given_record = record
         self._cgroups = cgroups
+        self._events = events
         self._live: Live | None = None
         self._lock = threading.Lock()
         tokens = source.tokens()
@@ -82,8 +85,12 @@ class Commands:
 
     async def __call__(self, conn: Connection[Any]) -> None:
         """Serve one client."""
+        await self.serve(conn)
+
+    async def serve(self, conn: Connection[Any], proof: Proof | None = None) -> None:
+        """Serve one client. proof: what it has shown already, in place of its token."""
         live = self._live_for(conn)
-        session = Session(live, conn)
+        session = Session(live, conn, proof)
         live.sessions[session] = None
         try:
             await session.run()
@@ -93,7 +100,7 @@ class Commands:
     def _live_for(self, conn: Connection[Any]) -> Live:
         with self._lock:
             if self._live is None:
-                events = conn.core.events
+                events = self._events or conn.core.events
                 assert events is not None  # it is a server's
                 self._live = Live(
                     self._source, events, self._given_who, self._given_record, self._cgroups

@@ -75,6 +75,9 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SCALES = {"": 0, "k": 1, "K": 1, "M": 2, "G": 3, "T": 4}
 _MANY = "..."
 
+Wrong = Callable[[str], str]
+"""Says why a line cannot be for somebody of this name; "" where it can."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
@@ -227,9 +230,12 @@ def of_names(names: Iterable[str], find: Callable[[str], str | None], who: Itera
     return Policy(tuple(lines))
 
 
-def load(path: str, known: frozenset[str] | None = None) -> Policy:
-    """Read a policy. known: names of those who have a token; None where nobody has one."""
-    return _Reader(toml.load(path), known).policy()
+def load(path: str, known: frozenset[str] | None = None, *, wrong: Wrong | None = None) -> Policy:
+    """Read a policy. known: names of those who have a token; None where nobody has one.
+
+    wrong: in place of these, where people are known otherwise.
+    """
+    return _Reader(toml.load(path), known, wrong).policy()
 
 
 def read(text: str, path: str, known: frozenset[str] | None = None) -> Policy:
@@ -240,9 +246,12 @@ def read(text: str, path: str, known: frozenset[str] | None = None) -> Policy:
 class _Reader:
     """Checks what was read."""
 
-    def __init__(self, found: Toml, known: frozenset[str] | None) -> None:
+    def __init__(
+        self, found: Toml, known: frozenset[str] | None, wrong: Wrong | None = None
+    ) -> None:
         self._toml = found
         self._known = known
+        self._wrong = wrong or self._has_no_token
 
     def policy(self) -> Policy:
         """Make the whole of it."""
@@ -302,10 +311,15 @@ class _Reader:
         if not _WHO.fullmatch(name):
             what = f"{name!r} is no name; write one, or certificate:NAME, me or anyone"
             raise self._toml.wrong(at, what)
+        wrong = self._wrong(name)
+        if wrong:
+            raise self._toml.wrong(at, wrong)
+
+    def _has_no_token(self, name: str) -> str:
         own = name in {ANYONE, ME} or name.startswith("certificate:")
-        if not own and name not in (self._known or ()):
-            what = f"nobody has a token as {name}: --token-file FILE names who has one"
-            raise self._toml.wrong(at, what)
+        if own or name in (self._known or ()):
+            return ""
+        return f"nobody has a token as {name}: --token-file FILE names who has one"
 
     def _args(
         self, at: At, table: dict[str, Any]
