@@ -248,8 +248,11 @@ class Accounts:
 
     async def by_session(self, secret: str) -> Account | None:
         """Give whose session this is; None where it is nobody's, or over."""
-        hashed, now = hash_of(secret), self._now()
+        return await self.by_hash(hash_of(secret))
 
+    async def by_hash(self, hashed: bytes) -> Account | None:
+        """Give whose session this is, by what `hash_of()` gives of its secret."""
+        now = self._now()
         account = await self._database.read(lambda db: _by_session(db, "hash = ?", hashed, now))
         if account is not None:
             self._note(hashed, now)

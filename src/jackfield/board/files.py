@@ -105,7 +105,7 @@ class BoardFiles:
         self._conns: dict[asyncio.Task[Any] | None, Connection[Any]] = {}
         self._here: dict[Connection[Any], int] = {}  # by the number of which session
         self._looking: asyncio.Task[None] | None = None
-        people.on_ended = self._look_soon
+        people.on_ended.append(self._look_soon)
 
     def service(self, options: dict[str, Any]) -> Service[Any]:
         """Make the service, with these options of its configuration."""

@@ -92,8 +92,8 @@ class BoardPeople(Doors):
         self._coming: set[str] = set()  # keys of names that are becoming accounts
         self._sweeping: asyncio.TimerHandle | None = None
         self._hub: Hub | None = None
-        self.on_ended: Callable[[], None] = _nothing
-        """Called when somebody may be here no more by what they came by."""
+        self.on_ended: list[Callable[[], None]] = []
+        """Called when somebody may be here no more by what they came by, or may do less."""
 
     @property
     def doors(self) -> Doors:
@@ -276,6 +276,7 @@ class BoardPeople(Doors):
             self._drop(key)
         else:
             await self.accounts.sign_out(secret)
+            self._tell_ended()
 
     async def owner(self) -> Person:
         """Give the board's owner, who is here now. Raises NotSaid before there is one."""
@@ -321,9 +322,13 @@ class BoardPeople(Doors):
         for session in self._sessions_of(key_of(token.name)):
             if session.person.token == number:
                 session.end(REVOKED)
-        self.on_ended()
+        self._tell_ended()
         whose = f" of {token.name}" if token.name else ""
         return f"Token {number}, {token.kind}{whose}, is of no use any more."
+
+    def _tell_ended(self) -> None:
+        for tell in self.on_ended:
+            tell()
 
     def _sessions_of(self, key: str) -> Iterable[Session]:
         return () if self._hub is None else self._hub.sessions_of(key)
@@ -341,6 +346,7 @@ class BoardPeople(Doors):
         account = await self.roster.set_role(name, role)
         if self._hub is not None:
             self._hub.promote(account.person.key, operator=account.person.operator)
+        self._tell_ended()
         return f"{account.name} is {account.role} now."
 
     async def rename(self, name: str, new: str) -> str:
@@ -361,6 +367,7 @@ class BoardPeople(Doors):
             renaming.rename(self._hub, old, key)
         for session in self._sessions_of(old):
             session.end(f"you are called {after.name} here now: come in again")
+        self._tell_ended()
         return f"{before.name} is called {after.name} now; the old name stays theirs."
 
     async def link(self, name: str) -> tuple[str, str]:
@@ -379,7 +386,7 @@ class BoardPeople(Doors):
         account = await self.roster.remove(name)
         for session in self._sessions_of(account.person.key):
             session.end("your account was removed by the owner of this board")
-        self.on_ended()
+        self._tell_ended()
         return f"{account.name} is removed. What they said stays, and nobody else gets the name."
 
 
@@ -407,10 +414,6 @@ class _OwnDoors(Doors):
 
     async def still(self, person: Person) -> Person:
         return await self._people.still(person)
-
-
-def _nothing() -> None:
-    """Nobody wants to know it."""
 
 
 def _secret_in(token: str) -> str:
