@@ -26,7 +26,7 @@ MOST_NAME = 100
 SYSTEM, OURS = "system", "built-in"
 
 _LIST = Path("/etc/services")
-_LINE = re.compile(r"(\S+)\s+([0-9]{1,5})/([a-z0-9_-]+)((?:\s+[^#\s]\S*)*)\s*(?:#\s*(.*))?")
+_PLACE = re.compile(r"([0-9]{1,5})/(tcp|udp)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +65,17 @@ def read_list(lines: Iterable[str]) -> Iterator[Service]:
     """Read lines of services(5). Those that are no such thing are left out, whatever they are."""
     found: dict[tuple[str, int], Service] = {}
     for line in lines:
-        match = _LINE.fullmatch(line.strip())
-        if match is None or match[3] not in BOTH or int(match[2]) > LAST:
+        before, _, words = line.partition("#")
+        name, place, *aliases = (*before.split(), "", "")
+        match = _PLACE.fullmatch(place)
+        if match is None or int(match[1]) > LAST:
             continue
-        name, port, protocol = match[1], int(match[2]), match[3]
-        aliases, words = tuple(match[4].split()), (match[5] or "").strip()
-        there = found.get((name, port), Service(name, port, (), (), words, SYSTEM))
+        port, protocol = int(match[1]), match[2]
+        there = found.get((name, port), Service(name, port, (), (), words.strip(), SYSTEM))
         found[name, port] = replace(
             there,
             protocols=tuple(dict.fromkeys((*there.protocols, protocol))),
-            aliases=tuple(dict.fromkeys((*there.aliases, *aliases))),
+            aliases=tuple(dict.fromkeys((*there.aliases, *filter(None, aliases)))),
         )
     yield from found.values()
 
