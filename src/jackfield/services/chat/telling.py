@@ -27,8 +27,11 @@ PAUSE = 0.0005
 LONGEST_PAUSE = 0.1
 """Seconds that a pause has at the most: nobody notices that, in a room of hundreds who talk."""
 
-ENOUGH = 16 * 1024
+ENOUGH = 32 * 1024
 """Characters that are told at once, so that they fit into an outbox together."""
+
+AROUND = 200
+"""Characters that a message has beside its text, in JSON."""
 
 
 class Listener(Protocol):
@@ -61,7 +64,7 @@ class Telling:
     def add(self, message: Message) -> None:
         """Have a message told once this turn of the loop is over."""
         self._untold.append(message)
-        self._size += len(message.text)
+        self._size += len(message.text) + AROUND
         if self._size >= ENOUGH:
             self._tell()
         elif self._handle is None:

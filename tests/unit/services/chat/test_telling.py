@@ -86,3 +86,11 @@ async def test_who_waits_and_goes_is_in_nobodys_way() -> None:
     waits[0].cancel()
     await waits[1]
     assert one.times == [[1]]
+
+
+@in_loop
+async def test_many_that_are_short_are_told_in_parts() -> None:
+    one, room = told(*range(1, 1001))
+    await room.all_told()
+    assert [number for numbers in one.times for number in numbers] == [*range(1, 1001)]
+    assert max(map(len, one.times)) <= ENOUGH // telling.AROUND + 1
