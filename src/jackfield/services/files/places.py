@@ -55,7 +55,7 @@ def place(text: str) -> Place:
     """Read a place. Raises EndpointError."""
     whole, mark, query = text.partition("?")
     scheme, _, rest = whole.partition(":")
-    if scheme.lower() == "unix":
+    if scheme.lower().startswith("unix"):
         socket, _, path = rest.partition(":/")
         endpoint = f"{scheme}:{socket}"
     else:
