@@ -36,6 +36,8 @@ PROOFS = {
     ],
     # 10,000 connections in one process for ten minutes.
     "connections": [sys.executable, "scripts/hold_connections.py"],
+    # 100 commands that cling to life for each way to end them: all gone within a second of KILL.
+    "commands": [sys.executable, "scripts/command_trees.py"],
     # What the Autobahn test suite says of WebSocket, of our server and of our client.
     "autobahn": [sys.executable, "scripts/autobahn.py"],
     # 200 kills and 100 power cuts under load: nothing acknowledged is lost, doubled, out of order.

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 from jackfield import connect
 from jackfield.endpoints import Endpoint
@@ -130,7 +131,7 @@ def ran(
 class Clinging:
     """Processes that cling to life. folder: for the program and its notes."""
 
-    last: list[int]
+    last: ClassVar[dict[Path, list[int]]] = {}
 
     def __init__(self, folder: Path, count: int = 3) -> None:
         self.count = count
@@ -155,6 +156,10 @@ class Clinging:
         """Wait until all of them run."""
         wait_until(lambda: len(self.pids()) >= self.count + stays)
         return self.pids()
+
+    def noted_at(self) -> float:
+        """Say when the last one was noted, in seconds since 1970."""
+        return self._notes.stat().st_mtime
 
     def alive(self) -> list[int]:
         """Give those that live still."""

@@ -78,14 +78,14 @@ async def by_being_revoked(
 async def by_killing_the_supervisor(
     live: Live, client: CommandClient, conn: Connection[Any], folder: Path
 ) -> None:
-    program = Clinging.last[-1]
+    program = Clinging.last[folder][-1]
     os.kill(_parent(program), signal.SIGKILL)
 
 
 async def by_killing_helper_and_supervisor(
     live: Live, client: CommandClient, conn: Connection[Any], folder: Path
 ) -> None:
-    supervisor = _parent(Clinging.last[-1])
+    supervisor = _parent(Clinging.last[folder][-1])
     os.kill(_parent(supervisor), signal.SIGKILL)
     conn.abort()
 
@@ -107,13 +107,13 @@ WAYS: dict[str, tuple[End, str]] = {
 }
 
 
-async def _ended(live: Live, clinging: Clinging, end: End, folder: Path) -> Exit | None:
+async def ended(live: Live, clinging: Clinging, end: End, folder: Path) -> Exit | None:
     """Run it, end it, and give what the client was told; None where it was told nothing."""
     async with asyncio.timeout(PATIENCE * 2), client_of(live.endpoints[0]) as (client, conn):
         run = client.run(Run(clinging.args()), None, Output().put)
         running = asyncio.create_task(run)
         await asyncio.to_thread(clinging.await_all)
-        Clinging.last = clinging.pids()
+        Clinging.last[folder] = clinging.pids()
         await end(live, client, conn, folder)
         try:
             return await running
@@ -127,15 +127,15 @@ def test_the_whole_tree_is_gone(tmp_path: Path, way: str, cgroups: bool) -> None
     end, why = WAYS[way]
     clinging = Clinging(tmp_path)
     with served(tmp_path, GRACE, cgroups=cgroups) as live:
-        told = asyncio.run(_ended(live, clinging, end, tmp_path))
+        told = asyncio.run(ended(live, clinging, end, tmp_path))
         if told is not None and told.why != "lost":
             assert clinging.alive() == []  # at once: it was told that all of it is over
             assert (told.why, told.signal) == (why, "KILL")
             assert told.killed >= clinging.count + 1
         wait_until(lambda: clinging.alive() == [])
-        ended = live.await_event(CommandEnded)
-        assert ended.why == why
-        assert ended.who == "me"
+        event = live.await_event(CommandEnded)
+        assert event.why == why
+        assert event.who == "me"
     assert len(clinging.pids()) == clinging.count + 1
 
 
