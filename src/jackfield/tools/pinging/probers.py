@@ -157,18 +157,23 @@ class Echoes:
                 text = icmp.meaning(self._version, read.kind, read.code, read.information)
                 yield Heard(target, number, at, trouble=text, by=source)
             return
-        stamp = 0
+        stamp, hops = self._told(ancillary)
+        size = len(read.payload) + icmp.HEADER
+        damaged = read.payload != carried
+        if damaged and source != target.address.partition("%")[0]:
+            return  # somebody else's, who has taken the same identifier
+        yield Heard(target, number, at, stamp, size, hops or ttl, source, damaged=damaged)
+
+    def _told(self, ancillary: list[tuple[int, int, bytes]]) -> tuple[int, int | None]:
+        """Give the system's stamp of a packet, 0 without one, and its TTL."""
+        stamp, ttl = 0, None
         for level, kind, value in ancillary:
             if (level, kind) == (socket.SOL_SOCKET, _SO_TIMESTAMPNS) and len(value) >= 16:
                 seconds, nanoseconds = _TIMESPEC.unpack_from(value)
                 stamp = seconds * 1_000_000_000 + nanoseconds
             elif level in {_IP, _IPV6} and kind == self._hops[1] and len(value) >= 4:
                 ttl = int.from_bytes(value[:4], sys.byteorder)
-        size = len(read.payload) + icmp.HEADER
-        damaged = read.payload != carried
-        if damaged and source != target.address.partition("%")[0]:
-            return  # somebody else's, who has taken the same identifier
-        yield Heard(target, number, at, stamp, size, ttl, source, damaged=damaged)
+        return stamp, ttl
 
     def _trouble(
         self, data: bytes, ancillary: list[tuple[int, int, bytes]], _: str, at: float
