@@ -38,10 +38,14 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.machine import allow_connections  # noqa: E402  it runs as a file
 from benchmarks.servers.programs import free_port  # noqa: E402
 from benchmarks.tongues import CHAT, PAGE, ROOM, SIZE, UPGRADE, Tongue, frame  # noqa: E402
-from scripts.hold_connections import FLAT, LOOK, SETTLE, resident  # noqa: E402
+from scripts.hold_connections import FLAT, LOOK, resident  # noqa: E402
 
 RATE = 10.0
 """Messages a second."""
+
+SETTLE = 90.0
+"""Seconds in which memory comes to rest. What grows after that is the store's cache of what is said,
+which has a bound: a megabyte for some four thousand messages."""
 
 IN = (1.0, 6.0)
 AWAY = (0.5, 3.0)
