@@ -19,14 +19,15 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 from jackfield.board import config as configs
 from jackfield.board import control
 from jackfield.board.codes import code_of
-from jackfield.board.config import CHAT, FILES, PAGE, Config, ServiceConfig, Where
+from jackfield.board.commanding import BoardCommands
+from jackfield.board.config import CHAT, COMMANDS, FILES, PAGE, Config, ServiceConfig, Where
 from jackfield.board.database import Database
-from jackfield.board.files import BoardFiles, OverPage, Served
+from jackfield.board.files import BoardFiles, OverPage
 from jackfield.board.messages import StoredHistory
 from jackfield.board.nearby import Announcement
 from jackfield.board.owning import Owning
@@ -156,6 +157,7 @@ class Board:
         self.people.use(self.chat.hub)
         await self.people.open()
         self.files = BoardFiles(self._database, self.people, self.chat, self.paths.data)
+        self.commands = BoardCommands(self.people, self.events, lambda: self._serving(COMMANDS))
         with suppress(KeepingFailed):  # `status` shows why; it is tried again for whoever comes
             await self.chat.open()
         service = Service(
@@ -194,6 +196,8 @@ class Board:
             return self._page_of(config).service()
         if config.name == FILES:
             return self.files.service(dict(config.options))
+        if config.name == COMMANDS:
+            return self.commands.service(config)
         return find(config.service, **dict(config.options))
 
     def _page_of(self, config: ServiceConfig) -> Page:
@@ -207,17 +211,17 @@ class Board:
                 self.people,
                 name=self.config.name,
                 owner=owner,
-                files=OverPage(self.files, self._served_files, self.address),
+                files=OverPage(self.files, lambda: self._serving(FILES), self.address),
+                commands=self.commands,
                 **options,
             )
             self._pages[config.options] = page
         return page
 
-    def _served_files(self) -> Served | None:
-        """Give the files, while their service runs."""
-        unit = self.units.get(FILES)
-        service = None if unit is None else unit.service
-        return None if service is None else cast("Served", service.handler)
+    def _serving(self, name: str) -> Any:
+        """Give the handler of a service; None while that does not run."""
+        unit = self.units.get(name)
+        return None if unit is None or unit.service is None else unit.service.handler
 
     def _watch(self, events: Events, name: str) -> None:
         """See a service start that has these events."""
@@ -265,6 +269,8 @@ class Board:
         if looking is not None:
             looking.cancel()
         await asyncio.gather(*(unit.stop(drain) for unit in self.units.values()))
+        if self._database is not None:
+            self.commands.stop()
         local, self._local = self._local, None
         if local is not None:
             await local.stop(drain)
@@ -322,7 +328,10 @@ class Board:
         what = asked.get("do")
         if what in {"start", "stop", "restart", "reload"}:
             async with self._changing:
-                return {"text": await self._change(what, self._named(asked))}
+                try:
+                    return {"text": await self._change(what, self._named(asked))}
+                finally:
+                    self.commands.look_again()
         if what == "status":
             return self.status(self._named(asked))
         if what == "down":

@@ -16,6 +16,10 @@
     endpoints = ["tls://0.0.0.0:7002"]
     options = { folder = "/srv/lab/files", quota = "100G", max_file = "4G", guests = true }
 
+    [services.commands]                      # what operators may run: not there without it
+    policy = "policy.toml"                   # beside this file; a path
+    endpoints = ["tls://0.0.0.0:7022"]       # for `jackfield run` beside the page
+
     [services.clock]                         # any other service, by a name of one's own
     service = "time"
     endpoints = ["tcp://127.0.0.1:7013", "udp://127.0.0.1:7013"]
@@ -28,6 +32,7 @@ Raises ConfigurationError, with the file and the line at fault, for whatever can
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -58,8 +63,9 @@ _ORIGIN = re.compile(
 CHAT = "chat"
 PAGE = "page"
 FILES = "files"
-_OWN = frozenset({CHAT, PAGE, FILES})
-_OWN_OPTIONS = {CHAT: (), PAGE: ("origins", "prefix"), FILES: OPTIONS}
+COMMANDS = "commands"
+_OWN = frozenset({CHAT, PAGE, FILES, COMMANDS})
+_OWN_OPTIONS = {CHAT: (), PAGE: ("origins", "prefix"), FILES: OPTIONS, COMMANDS: ()}
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _KEYS = frozenset({"service", "endpoints", "model", "options", "limits", "enabled"})
@@ -79,8 +85,9 @@ _DEFAULT: dict[Where, dict[str, str]] = {
 class ServiceConfig:
     """One service of a board.
 
-    service: which one, as `jackfield serve` calls it; chat, page and files are the board's own.
-    endpoints: none of files that are reached through the page alone.
+    service: which one, as `jackfield serve` calls it; chat, page, files and commands are the
+    board's own.
+    endpoints: none of files and commands that are reached through the page alone.
     limits: in place of the service's own, by name.
     """
 
@@ -171,9 +178,10 @@ class _Reader:
             raise self._wrong(at, what)
         if not isinstance(table, dict):
             raise self._wrong(at, f"write [services.{name}] on a line of its own")
+        known = _KEYS | {"policy"} if name == COMMANDS else _KEYS
         for key in table:
-            if key not in _KEYS:
-                close = get_close_matches(key, _KEYS, 1)
+            if key not in known:
+                close = get_close_matches(key, known, 1)
                 hint = f"; did you mean {close[0]}?" if close else ""
                 raise self._wrong((*at, key), f"a service has no {key!r}{hint}")
         if table.get("enabled", True) is False:
@@ -198,6 +206,14 @@ class _Reader:
             self._own_options(at, table) if name in _OWN else self._options(at, table),
             self._limits(at, table),
         )
+
+    def _policy(self, at: tuple[str, ...], table: dict[str, Any]) -> str:
+        """Give the path of the file that says who may run what: beside this one, or absolute."""
+        path = table.get("policy")
+        if not isinstance(path, str) or not path or "\0" in path:
+            what = 'commands runs what a policy allows; name its file: policy = "policy.toml"'
+            raise self._wrong((*at, "policy"), what)
+        return os.path.join(os.path.dirname(self._path), os.path.expanduser(path))  # noqa: PTH111, PTH118, PTH120  as it is written, for messages
 
     def _endpoints(self, at: tuple[str, ...], table: dict[str, Any]) -> tuple[Endpoint, ...]:
         at = (*at, "endpoints")
@@ -231,6 +247,8 @@ class _Reader:
             if key not in known:
                 has = f"it has {', '.join(known)}" if known else "it has none"
                 raise self._wrong((*at, key), f"{at[1]} has no option {key!r}; {has}")
+        if at[1] == COMMANDS:
+            found["policy"] = self._policy(at[:-1], table)
         if at[1] == FILES:
             for key, value in found.items():
                 try:

@@ -173,7 +173,7 @@ class OverPage:
         self._address = address
 
     async def about(self, secret: str) -> dict[str, Any] | None:
-        """As `web.Files`."""
+        """As `needs.Files`."""
         served = self._serving()
         person = None if served is None or not secret else await self._people.by_session(secret)
         if served is None or person is None or (person.guest and not served.guests):
@@ -181,7 +181,7 @@ class OverPage:
         return {"put": not person.guest, "link": f"{self._address()}files/"}
 
     async def answer(self, exchange: Exchange, path: str, secret: str) -> None:
-        """As `web.Files`."""
+        """As `needs.Files`."""
         served = self._serving()
         if served is None:
             await exchange.fail(503, "the board's files are not served now", SAVED)
@@ -227,7 +227,7 @@ class OverPage:
         return person is not None and person.guest
 
     async def make_token(self, secret: str) -> str:
-        """As `web.Files`."""
+        """As `needs.Files`."""
         account = await self._people.accounts.by_session(secret) if secret else None
         if account is None:
             raise NotSaid("guests have no token; ask for an invitation")

@@ -20,12 +20,14 @@ import asyncio
 import gzip
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlsplit
 
+from jackfield.board.needs import Files, Owner, People, Running
 from jackfield.errors import JackfieldError, KeepingFailed
 from jackfield.events import Draining
 from jackfield.framing.http import HTTP, HTTPError
@@ -38,6 +40,7 @@ from jackfield.service import Service
 from jackfield.services.chat import Chat, wire
 from jackfield.services.chat.hub import Person
 from jackfield.services.chat.words import NotSaid
+from jackfield.services.commands import wire as commands_wire
 from jackfield.services.web.kinds import is_text, kind_of
 
 LIMITS = Limits(first_message=8, idle=8, message_time=8, write_time=20, outbox=512 * 1024)
@@ -78,58 +81,6 @@ _HERE = "@page@"
 """What stands in index.html for the address of the other files."""
 
 
-class People(Protocol):
-    """What the page needs somebody to know about people."""
-
-    is_open: bool
-    """Whether anybody may come in, by a name alone."""
-
-    async def sign_in(self, name: str, token: str, source: str) -> tuple[Person, str]:
-        """Give who somebody is, and the secret of their new session.
-
-        name: what they want to be called, or empty. token: an invitation or a token, or empty.
-        source: the address they come from, for which attempts are counted.
-        Raises NotSaid, with words for them, for who may not come in, and KeepingFailed.
-        """
-
-    async def by_session(self, secret: str) -> Person | None:
-        """Give whose session this is; None where it is nobody's, or over."""
-
-    async def sign_out(self, secret: str) -> None:
-        """End a session, if there is one."""
-
-
-class Owner(Protocol):
-    """What the page needs somebody to do for the board's owner."""
-
-    async def is_owner(self, secret: str) -> bool:
-        """Whether a session is the owner's, now. Raises KeepingFailed."""
-
-    async def answer(
-        self, asked: dict[str, Any], secret: str, leaving: asyncio.Future[None]
-    ) -> dict[str, Any]:
-        """Do what the owner asks; give the answer. Raises JackfieldError, with a line for them.
-
-        secret: of the session that asks. leaving: is done when the page is about to stop.
-        """
-
-
-class Files(Protocol):
-    """What the page needs somebody to know about files."""
-
-    async def about(self, secret: str) -> dict[str, Any] | None:
-        """Say what the page needs of them, to whoever has this session; None: no files for them."""
-
-    async def answer(self, exchange: Exchange, path: str, secret: str) -> None:
-        """Answer a request for what is at a path of theirs, by whoever has this session."""
-
-    async def make_token(self, secret: str) -> str:
-        """Make a secret for programs of whoever has this session.
-
-        Raises NotSaid for who may have none, and KeepingFailed.
-        """
-
-
 @dataclass(frozen=True, slots=True)
 class _File:
     """A file of the page, as it is sent."""
@@ -145,6 +96,7 @@ class Page:
     chat: what it is a window on. people: who may come in. name: of the board.
     owner: does what the board's owner asks for; None for a page that nobody owns.
     files: what is under `/files/`; None for a page without.
+    commands: does what is asked for at `/commands`; None for a page without.
     origins: where it is reached from elsewhere, such as `https://board.example.org` at a proxy;
     on loopback it answers to these names beside localhost and addresses.
     prefix: of all paths, such as `/board`, where a proxy leaves it in.
@@ -160,16 +112,18 @@ class Page:
         prefix: str = "",
         owner: Owner | None = None,
         files: Files | None = None,
+        commands: Running | None = None,
     ) -> None:
         self._chat = chat
         self._people = people
         self._owner = owner
         self._filed = files
+        self._commands = commands
         self._name = name
         self._origins = tuple(origin.lower().rstrip("/") for origin in origins)
         self._files, self._version = _files()
         self._index = self._files.pop("index.html").plain.decode()
-        self._open: dict[str, set[Connection[Any]]] = {}  # into the chat, by session
+        self._open: dict[str, set[Connection[Any]]] = {}  # WebSockets, by session
         self._asking: set[asyncio.Future[None]] = set()  # for each of the owner's requests
         names = [urlsplit(origin).hostname or "" for origin in self._origins]
         self.routes = Routes(Hosts(names))
@@ -182,6 +136,7 @@ class Page:
             ("POST", "/sign-out", self._sign_out),
             ("POST", "/board", self._own),
             ("GET", "/chat", self._talk),
+            ("GET", "/commands", self._run),
             ("POST", "/token", self._make_token),
             *((method, "/files/{path*}", self._file) for method in ("GET", "PUT", "DELETE")),
         ]
@@ -230,15 +185,18 @@ class Page:
 
     async def _me(self, exchange: Exchange) -> None:
         person = await self._person(exchange)
-        await self._tell(exchange, 200, await self._about(person, _secret_of(exchange)))
+        await self._tell(exchange, 200, await self._about(exchange, person, _secret_of(exchange)))
 
-    async def _about(self, person: Person | None, secret: str) -> dict[str, Any]:
+    async def _about(
+        self, exchange: Exchange, person: Person | None, secret: str
+    ) -> dict[str, Any]:
         return {
             "name": None if person is None else person.name,
             "owner": person is not None and await self._is_owner(secret),
             "open": self._people.is_open,
             "board": self._name,
             "files": None if self._filed is None else await self._filed.about(secret),
+            "commands": _is_private(exchange) and await self._may_run(secret),
         }
 
     async def _is_owner(self, secret: str) -> bool:
@@ -264,7 +222,7 @@ class Page:
         if before != secret:
             await self._end_session(before)  # of whoever was here
         cookie = f"{_cookie_of(exchange)}={secret}; Max-Age={KEPT}{_attributes(exchange)}"
-        about = await self._about(person, secret)
+        about = await self._about(exchange, person, secret)
         await self._tell(exchange, 200, about, {"Set-Cookie": cookie})
 
     async def _sign_out(self, exchange: Exchange) -> None:
@@ -272,7 +230,7 @@ class Page:
             return
         await self._end_session(_secret_of(exchange))
         cookie = f"{_cookie_of(exchange)}=; Max-Age=0{_attributes(exchange)}"
-        about = await self._about(None, "")
+        about = await self._about(exchange, None, "")
         await self._tell(exchange, 200, about, {"Set-Cookie": cookie})
 
     async def _end_session(self, secret: str) -> None:
@@ -382,6 +340,34 @@ class Page:
         else:
             await self._tell(exchange, 200, {"token": token})
 
+    # Remote commands
+
+    async def _may_run(self, secret: str) -> bool:
+        return bool(secret) and self._commands is not None and await self._commands.may_run(secret)
+
+    async def _run(self, exchange: Exchange) -> None:
+        """Tell what somebody may run; by WebSocket, run it, for other programs by a token too."""
+        fields, secret = exchange.request.fields, _secret_of(exchange)
+        is_page = bool(secret) or "origin" in fields or "upgrade" not in fields
+        if self._commands is None:
+            await exchange.fail(404, fields=FIELDS)
+        elif not self._is_own(exchange):
+            await self._tell(exchange, 403, {"why": "only the board's own page may run commands"})
+        elif not _is_private(exchange):
+            await self._tell(exchange, 403, {"why": "off loopback commands are run over TLS alone"})
+        elif is_page and not await self._may_run(secret):
+            is_known = await self._person(exchange) is not None
+            why = "only operators of this board run commands" if is_known else "sign in first"
+            await self._tell(exchange, 403 if is_known else 401, {"why": why})
+        elif "upgrade" not in fields:
+            await self._tell(exchange, 200, {"allowed": await self._commands.allowed(secret)})
+        else:
+            framing = commands_wire.framing()
+            conn = await exchange.upgrade(framing, self._origins, silent=True)
+            if conn is not None:
+                with self._noted(conn, secret):
+                    await self._commands.serve(conn, secret)
+
     # The chat
 
     async def _talk(self, exchange: Exchange) -> None:
@@ -400,11 +386,17 @@ class Page:
         if person is None:
             await self._chat.by_client(conn)
             return
+        with self._noted(conn, secret):
+            if await self._people.by_session(secret) is not None:  # it may have ended meanwhile
+                await self._chat.by_client(conn, person)
+
+    @contextmanager
+    def _noted(self, conn: Connection[Any], secret: str) -> Iterator[None]:
+        """Have a connection end when the session does that it is of."""
         own = self._open.setdefault(secret, set())
         own.add(conn)
         try:
-            if await self._people.by_session(secret) is not None:  # it may have ended meanwhile
-                await self._chat.by_client(conn, person)
+            yield
         finally:
             own.discard(conn)
             if not own and self._open.get(secret) is own:
@@ -423,6 +415,12 @@ def _files() -> tuple[dict[str, _File], str]:
         packed = gzip.compress(data, mtime=0) if is_text(kind) and len(data) > 1024 else None
         found[entry.name] = _File(kind, data, packed)
     return found, digest.hexdigest()[:16]
+
+
+def _is_private(exchange: Exchange) -> bool:
+    """Whether nobody on a network can read along on the way here."""
+    local = exchange.conn.local
+    return local.is_loopback or local.transport.uses_tls
 
 
 def _cookie_of(exchange: Exchange) -> str:

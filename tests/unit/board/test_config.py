@@ -62,6 +62,11 @@ WRONG = [
         3,
         "'https://a.example/b' is no origin; write https://board.example.org, with no path",
     ),
+    ("[services.commands]\n", 1, 'name its file: policy = "policy.toml"'),
+    ("[services.commands]\n\npolicy = 3", 3, "name its file"),
+    ('[services.commands]\npolicy = "a\\u0000b"', 2, "name its file"),
+    ("[services.commands]\npolicy = 'p'\noptions = { allow = ['ls'] }", 3, "it has none"),
+    ("[services.clock]\npolicy = 'p'\n", 2, "a service has no 'policy'"),
     *(
         (f"[services.page]\n\noptions = {{ origins = [{one}] }}", 3, "is no origin")
         for one in (
@@ -133,6 +138,15 @@ def test_a_service_is_what_its_table_says() -> None:
     assert (limits.connections, limits.idle, limits.allow) == (20, 5.0, ("10.0.0.0/8",))
     assert found == read(text, "another.toml")
     assert found.service(PAGE) is None
+
+
+def test_the_policy_of_commands_is_beside_the_configuration() -> None:
+    text = "[services.commands]\npolicy = '{}'\n"
+    for path, found in (("p.toml", "/etc/lab/p.toml"), ("/srv/p.toml", "/srv/p.toml")):
+        commands = read(text.format(path), "/etc/lab/x.toml").service("commands")
+        assert commands
+        assert (dict(commands.options), commands.endpoints) == ({"policy": found}, ())
+    assert load(None).service("commands") is None
 
 
 def test_files_have_bounds_that_are_written_as_sizes() -> None:

@@ -190,6 +190,7 @@ def test_a_session_is_a_cookie_that_no_script_and_no_other_site_has(lab: Board) 
         "open": True,
         "board": "The lab",
         "files": None,
+        "commands": False,
     }
     cookie, *attributes = reply.fields["set-cookie"].split("; ")
     assert re.fullmatch(rf"jackfield-{lab.port}=[\w-]{{20,}}", cookie)
@@ -388,3 +389,12 @@ def test_a_proxy_is_reached_by_a_name_of_its_own() -> None:
         with made.socket(cookie, origin=Origin(address)) as conn:
             conn.send('{"do": "come"}')
             assert json.loads(conn.recv(20))["is"] == "welcome"
+
+
+# Remote commands, of a board that has none
+
+
+def test_a_page_without_commands_runs_none(lab: Board) -> None:
+    cookie = lab.sign_in()
+    assert lab.browser.ask("/commands", Cookie=cookie).status == 404
+    assert lab.refused(cookie, path="/commands") == 404

@@ -1,0 +1,384 @@
+"""Remote commands of a board: who may run what, and that nobody else may, over real sockets."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.cookies import SimpleCookie
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+import websockets.sync.client
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.typing import Origin
+
+from jackfield.errors import ConfigurationError
+from jackfield.events import CommandEnded, CommandRefused, CommandStarted, Event
+from jackfield.services.commands import wire
+from tests.live import PATIENCE, free_port, until
+from tests.owned import CONFIG, Lab
+from tests.remote import ran
+
+POLICY = """
+[[allow]]
+who = ["operator"]
+program = "/usr/bin/env"
+args = ["echo|cat|printenv", ".*", "..."]
+
+[[allow]]
+who = ["operator"]
+program = "{python}"
+args = "any"
+
+[[allow]]
+who = ["Zed"]
+program = "/usr/bin/id"
+"""
+
+WAITING = "import time; print('begun', flush=True); time.sleep(600)"
+WAIT = (sys.executable, "-c", WAITING)
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="commands needs Linux")
+
+
+class Running(Lab):
+    """A board with commands, which tells what was run."""
+
+    def __init__(self, folder: Path, *, is_open: bool = False, more: str = "") -> None:
+        super().__init__(is_open=is_open)
+        self.policy = folder / "policy.toml"
+        self.allow(POLICY)
+        self.ports["commands"] = free_port()
+        self.with_commands = f"{CONFIG}\n[services.commands]\npolicy = '{self.policy}'\n{more}"
+
+    def allow(self, text: str) -> None:
+        """Have the policy say this from the next time on that it is read."""
+        self.policy.write_text(text.format(python=sys.executable))
+
+    def begin(self) -> None:
+        """Have the configuration have commands."""
+        self.board.events.subscribe(Event, self._hear)
+        self.write(self.with_commands)
+        self.reload()
+
+    def reload(self) -> None:
+        self.wait_for(self.board.reload())
+
+    def ran(self) -> list[CommandEnded]:
+        return self.of(CommandEnded)
+
+    def sitting(self, cookie: str = "", **more: Any) -> Sitting:
+        """A WebSocket as the page opens one for a command, or another program."""
+        if cookie:
+            more = {"additional_headers": {"Cookie": cookie}, "origin": Origin(self.origin)} | more
+        url = f"ws://127.0.0.1:{self.ports['page']}/commands"
+        conn = websockets.sync.client.connect(url, open_timeout=PATIENCE, proxy=None, **more)
+        return Sitting(conn)
+
+    def turned_away(self, cookie: str = "", **more: Any) -> int:
+        with pytest.raises(InvalidStatus) as refused:
+            self.sitting(cookie, **more)
+        return refused.value.response.status_code
+
+    def listed(self, cookie: str, **fields: str) -> tuple[int, Any]:
+        reply = self.ask("/commands", **({"Cookie": cookie} if cookie else {}), **fields)
+        return reply.status, json.loads(reply.body)
+
+
+class Sitting:
+    """Somebody at a socket for commands."""
+
+    def __init__(self, conn: websockets.sync.client.ClientConnection) -> None:
+        self.conn = conn
+        self.output = {wire.STDOUT: b"", wire.STDERR: b""}
+
+    def tell(self, **fields: Any) -> None:
+        self.conn.send(json.dumps(fields))
+
+    def hear(self, kind: str) -> dict[str, Any]:
+        """The next message of a kind; output is kept."""
+        while True:
+            message = self.conn.recv(PATIENCE)
+            if isinstance(message, bytes):
+                self.output[message[0]] += message[1:]
+                continue
+            found: dict[str, Any] = json.loads(message)
+            if found["is"] == kind:
+                return found
+            assert found["is"] == "more", found
+
+    def come_in(self, token: str = "") -> str:
+        self.tell(do="hello", version=1, **({"token": token} if token else {}))
+        return str(self.hear("welcome")["who"])
+
+    def run(self, *args: str) -> None:
+        self.tell(do="run", args=args)
+        self.hear("started")
+
+    def refused(self, *args: str) -> str:
+        self.tell(do="run", args=args)
+        return str(self.hear("refused")["why"])
+
+    def begins(self) -> None:
+        """Run what goes on until it is ended, and wait until it has begun."""
+        self.come_in()
+        self.run(*WAIT)
+        while b"begun" not in self.output[wire.STDOUT]:
+            message = self.conn.recv(PATIENCE)
+            assert isinstance(message, bytes)
+            self.output[message[0]] += message[1:]
+
+    def is_ended(self) -> None:
+        """Wait until the board has ended it."""
+        with pytest.raises(ConnectionClosed):
+            self._hear_all()
+
+    def _hear_all(self) -> None:
+        while True:
+            self.conn.recv(PATIENCE)
+
+    def __enter__(self) -> Self:
+        self.conn.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.conn.close()
+
+
+@contextmanager
+def running(folder: Path, **how: Any) -> Iterator[Running]:
+    with Running(folder, **how) as lab:
+        lab.begin()
+        yield lab
+
+
+def token_in(cookie: str) -> str:
+    return next(iter(SimpleCookie(cookie).values())).value
+
+
+# Without a policy
+
+
+def test_a_board_without_a_policy_has_no_commands(tmp_path: Path) -> None:
+    with Running(tmp_path) as lab:
+        owner = lab.owner()
+        assert "commands" not in lab.board.units
+        assert json.loads(lab.ask("/me", Cookie=owner).body)["commands"] is False
+        assert lab.listed(owner)[0] == 403
+        assert lab.turned_away(owner) == 403
+
+
+# Who may
+
+
+def test_operators_and_the_owner_run_what_the_policy_allows(tmp_path: Path) -> None:
+    with running(tmp_path) as lab:
+        for cookie, name in ((lab.owner(), "Ann"), (lab.invited("Bo", "operator"), "Bo")):
+            assert json.loads(lab.ask("/me", Cookie=cookie).body)["commands"] is True
+            with lab.sitting(cookie) as one:
+                assert one.come_in() == name
+                one.run("env", "echo", name, "$HOME", "*")
+                over = one.hear("exit")
+                assert (over["status"], over["why"]) == (0, "exit")
+                assert one.output[wire.STDOUT].decode() == f"{name} $HOME *\n"
+                assert "/usr/bin/rm" in one.refused("/usr/bin/rm", "-r", "/x")
+        assert [event.who for event in lab.of(CommandStarted)] == ["Ann", "Bo"]
+        assert [event.status for event in lab.await_events(CommandEnded, 2)] == [0, 0]
+        assert [event.who for event in lab.await_events(CommandRefused, 2)] == ["Ann", "Bo"]
+
+
+@pytest.mark.parametrize("who", ["a member", "a guest", "nobody"])
+def test_nobody_else_comes_in_whatever_the_policy_says(tmp_path: Path, who: str) -> None:
+    with running(tmp_path, is_open=True) as lab:
+        lab.allow(POLICY.replace('["operator"]', '["operator", "Mei"]'))
+        lab.reload()
+        cookie = ""
+        if who != "nobody":
+            cookie = lab.sign_in("Mei") if who == "a guest" else lab.invited("Mei", "member")
+        status = 401 if who == "nobody" else 403
+        assert json.loads(lab.ask("/me", Cookie=cookie).body)["commands"] is False
+        assert lab.listed(cookie)[0] == status
+        assert lab.turned_away(cookie, origin=Origin(lab.origin)) == status
+        with lab.sitting() as other:  # a program, that is no page
+            other.tell(do="hello", version=1, token=token_in(cookie) if cookie else "")
+            assert "token" in other.hear("refused")["why"]
+        assert lab.of(CommandStarted) == []
+
+
+def test_other_sites_are_refused(tmp_path: Path) -> None:
+    with running(tmp_path) as lab:
+        owner = lab.owner()
+        assert lab.turned_away(owner, origin=Origin("https://evil.example")) == 403
+        assert lab.turned_away(owner, origin=Origin("null")) == 403
+        assert lab.listed(owner, Origin="https://evil.example")[0] == 403
+        assert lab.listed(owner, Sec_Fetch_Site="cross-site")[0] == 403
+        assert lab.listed(owner)[0] == 200
+
+
+def test_a_name_that_is_a_role_gives_no_role(tmp_path: Path) -> None:
+    with running(tmp_path) as lab:
+        lab.allow(POLICY.replace('["operator"]', '["owner"]'))
+        lab.reload()
+        cookie = lab.invited("Owner", "operator")
+        assert lab.listed(cookie) == (200, {"allowed": []})
+        with lab.sitting(cookie) as one:
+            one.come_in()
+            assert "not allowed" in one.refused("env", "echo", "x")
+
+
+def test_a_name_counts_as_the_chat_compares_names_and_lists_its_own_lines(tmp_path: Path) -> None:
+    with running(tmp_path) as lab:
+        _, found = lab.listed(lab.invited("zED", "operator"))
+        assert [one["program"] for one in found["allowed"]] == [
+            "/usr/bin/env", sys.executable, "/usr/bin/id",
+        ]  # fmt: skip
+        assert found["allowed"][0]["args"] == ["echo|cat|printenv", ".*"]
+        assert found["allowed"][0]["many"] is True
+        assert found["allowed"][1]["args"] is None
+        assert found["allowed"][2]["args"] == []
+        _, found = lab.listed(lab.invited("Bo", "operator"))
+        assert [one["name"] for one in found["allowed"]][-1] != "id"
+
+
+# While it runs
+
+
+@pytest.mark.parametrize("how", ["revoked", "demoted", "removed", "signed out", "renamed"])
+def test_who_may_no_more_is_refused_at_once_and_what_runs_is_ended(
+    tmp_path: Path, how: str
+) -> None:
+    with running(tmp_path) as lab:
+        lab.allow(POLICY.replace('["operator"]', '["Bo"]'))
+        lab.reload()
+        cookie = lab.invited("Bo", "operator")
+        people = lab.board.people
+        with lab.sitting(cookie) as one:
+            one.begins()
+            assert lab.ran() == []
+            number = lab.wait_for(people.accounts.number_of(token_in(cookie)))
+            assert number is not None
+            if how == "revoked":
+                lab.wait_for(people.revoke(number))
+            elif how == "demoted":
+                lab.wait_for(people.set_role("Bo", "member"))
+            elif how == "removed":
+                lab.wait_for(people.remove("Bo"))
+            elif how == "renamed":
+                lab.wait_for(people.rename("Bo", "Bob"))
+            else:
+                lab.post("/sign-out", {}, Cookie=cookie)
+            over = lab.await_event(CommandEnded)
+            assert over.signal == "TERM"
+            if how == "signed out":
+                one.is_ended()
+            else:
+                assert over.why == "revoked"
+                assert one.hear("exit")["why"] == "revoked"
+                assert "not" in one.refused("env", "echo", "x")
+        if how != "renamed":
+            assert lab.turned_away(cookie) in {401, 403}
+
+
+def test_a_lost_connection_ends_what_it_ran(tmp_path: Path) -> None:
+    with running(tmp_path) as lab:
+        with lab.sitting(lab.owner()) as one:
+            one.begins()
+            one.conn.socket.close()
+        over = lab.await_event(CommandEnded)
+        assert (over.signal, over.why) == ("TERM", "client lost")
+
+
+def test_what_runs_ends_with_the_service_and_with_the_board(tmp_path: Path) -> None:
+    with running(tmp_path) as lab:
+        owner = lab.owner()
+        with lab.sitting(owner) as one:
+            one.begins()
+            lab.do(owner, "stop", names=["commands"])
+            assert one.hear("exit")["signal"] == "TERM"
+            assert "not allowed" in one.refused("env", "echo", "x")
+        assert lab.turned_away(owner) == 403
+        lab.do(owner, "start", names=["commands"])
+        with lab.sitting(owner) as one:
+            one.begins()
+            lab.stop()
+            over = lab.await_events(CommandEnded, 2)[1]
+            assert (over.signal, over.why) == ("TERM", "server stopped")
+
+
+# The configuration
+
+
+def test_a_policy_that_is_read_anew_holds_at_once(tmp_path: Path) -> None:
+    with running(tmp_path) as lab, lab.sitting(lab.owner()) as one:
+        one.begins()
+        lab.allow("[[allow]]\nwho = ['owner']\nprogram = '/usr/bin/env'\nargs = 'any'\n")
+        lab.reload()
+        assert one.hear("exit")["why"] == "revoked"
+        assert "not allowed" in one.refused(*WAIT)
+        one.run("env", "echo", "x")
+        assert one.hear("exit")["status"] == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "why"),
+    [
+        ("[[allow]]\nwho = ['operator']\nprogram = 'date'\n", 3, "absolute path"),
+        ("user = 'nobody'\n\n[[alow]]\n", 3, "did you mean allow"),
+        ("[[allow]]\nwho = ['anyone']\nprogram = '/usr/bin/date'\n", 2, "on a board anyone runs"),
+        ("[[allow]]\nwho = ['member']\nprogram = '/usr/bin/date'\n", 2, "on a board member runs"),
+        ("[[allow]]\nwho = ['certificate:x']\nprogram = '/bin/ls'\n", 2, "certificate:x runs"),
+        ("[[allow]\n", 1, ""),
+    ],
+)
+def test_a_bad_policy_is_refused_with_its_line_and_the_old_one_stays(
+    tmp_path: Path, text: str, line: int, why: str
+) -> None:
+    with running(tmp_path) as lab, lab.sitting(lab.owner()) as one:
+        one.begins()
+        lab.policy.write_text(text)
+        for reload in (lab.board.reload(), lab.board._do({"do": "reload", "names": ["commands"]})):
+            with pytest.raises(ConfigurationError) as told:
+                lab.wait_for(reload)
+            assert str(told.value).startswith(f"{lab.policy}, line {line}: ")
+            assert why in str(told.value)
+        assert lab.state("commands") == "running"
+        assert lab.ran() == []
+        one.tell(do="stop")
+        assert one.hear("exit")["why"] == "stopped"
+        one.run("env", "echo", "x")
+        assert one.hear("exit")["status"] == 0
+
+
+def test_without_its_section_the_service_ends(tmp_path: Path) -> None:
+    with running(tmp_path) as lab, lab.sitting(lab.owner()) as one:
+        one.begins()
+        lab.write(CONFIG)
+        lab.reload()
+        assert one.hear("exit")["signal"] == "TERM"
+        assert "commands" not in lab.board.units
+
+
+def test_off_loopback_it_is_served_over_tls_alone(tmp_path: Path) -> None:
+    with Running(tmp_path, more="endpoints = ['tcp://0.0.0.0:{commands}']") as lab:
+        lab.write(lab.with_commands)
+        with pytest.raises(ConfigurationError, match=r"TLS alone: tls://0\.0\.0\.0"):
+            lab.reload()
+        assert "commands" not in lab.board.units
+
+
+# Other programs
+
+
+def test_a_program_comes_in_by_the_token_of_a_sign_in(tmp_path: Path) -> None:
+    with running(tmp_path, more="endpoints = ['tcp://127.0.0.1:{commands}']") as lab:
+        token = token_in(lab.invited("Bo", "operator"))
+        with lab.sitting() as one:
+            assert one.come_in(token) == "Bo"
+            one.run("env", "echo", "x")
+            assert one.hear("exit")["status"] == 0
+        assert ran(lab.endpoint("commands"), "env", "echo", "y", token=token)[1] == b"y\n"
+        until(lambda: len(lab.ran()) == 2)
+        assert {event.who for event in lab.ran()} == {"Bo"}
