@@ -21,6 +21,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ TIME = 1.0
 LIMITS = f'limits = {{ grace = "{GIVEN}s", time = "{TIME}s" }}'
 
 
-def in_process(way: str, *, cgroups: bool) -> float:
+def in_process(way: str, cgroups: bool) -> float:  # noqa: FBT001  one of a table
     """End one in a way that the tests have; give the seconds until all was gone."""
     end, _ = WAYS[way]
     with tempfile.TemporaryDirectory() as name:
@@ -109,7 +110,7 @@ def main() -> int:
     """Run as a command."""
     times = int(sys.argv[1]) if len(sys.argv) > 1 else TIMES
     ways: dict[str, Callable[[bool], float]] = {
-        **{way: lambda cgroups, way=way: in_process(way, cgroups=cgroups) for way in WAYS},
+        **{way: partial(in_process, way) for way in WAYS},
         "timeout": lambda cgroups: by_itself(stays=True, cgroups=cgroups),
         "its own end": lambda cgroups: by_itself(stays=False, cgroups=cgroups),
         "client killed": lambda cgroups: killed("client", cgroups=cgroups),

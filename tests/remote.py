@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from jackfield import connect
 from jackfield.endpoints import Endpoint
@@ -61,9 +61,7 @@ while len(open(path).readlines()) < count:
 processes in a file."""
 
 
-def service_of(
-    policy: Path, *, cgroups: bool = True, tokens: Path | None = None
-) -> Service[object]:
+def service_of(policy: Path, *, cgroups: bool = True, tokens: Path | None = None) -> Service[Any]:
     """Give the service of a policy file."""
     source = Source(str(policy), (), None if tokens is None else str(tokens))
     handler = Commands(source, cgroups=cgroups)
@@ -105,7 +103,7 @@ def reading(data: bytes) -> Callable[[int], object]:
 @asynccontextmanager
 async def client_of(
     endpoint: Endpoint, token: str = ""
-) -> AsyncIterator[tuple[CommandClient, Connection[object]]]:
+) -> AsyncIterator[tuple[CommandClient, Connection[Any]]]:
     """Give a client that has come in."""
     async with connect(endpoint, framing=wire.framing()) as conn:
         client = CommandClient(conn)

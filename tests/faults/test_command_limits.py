@@ -179,8 +179,7 @@ def test_a_client_of_another_version_is_told(tmp_path: Path) -> None:
             at = live.endpoints[0]
             async with asyncio.timeout(PATIENCE), connect(at, framing=wire.framing()) as conn:
                 await conn.send(json.dumps({"do": "hello", "version": 2}))
-                answer: str = await conn.receive()
-                return answer
+                return str(await conn.receive())
 
         assert "speaks version 1" in asyncio.run(run())
 

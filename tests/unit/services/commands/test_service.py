@@ -49,7 +49,7 @@ def test_it_runs_in_memory(tmp_path: Path) -> None:
         ):
             output = Output()
             over = await client.run(Run(("sh", "-c", "echo hi")), None, output.put)
-            assert (over.status, output.out) == (0, b"hi\n")
+            assert (over.status, bytes(output.out)) == (0, b"hi\n")
 
     asyncio.run(run())
 
@@ -71,7 +71,7 @@ def test_commands_follow_one_another_on_a_connection(tmp_path: Path) -> None:
 
         async def run() -> list[int | None]:
             async with asyncio.timeout(PATIENCE), client_of(live.endpoints[0]) as (client, _):
-                found = []
+                found: list[int | None] = []
                 for number in range(20):
                     text = f"exec head -c 100000 /dev/zero; exit {number}"
                     over = await client.run(Run(("sh", "-c", text)), None, Output().put)
