@@ -44,8 +44,8 @@ RATE = 10.0
 """Messages a second."""
 
 SETTLE = 90.0
-"""Seconds in which memory comes to rest. What grows after that is the store's cache of what is said,
-which has a bound: a megabyte for some four thousand messages."""
+"""Seconds in which memory comes to rest. What grows after that is the store's cache of what is
+said, which has a bound: a megabyte for some four thousand messages."""
 
 IN = (1.0, 6.0)
 AWAY = (0.5, 3.0)
