@@ -57,6 +57,7 @@ AT_ONCE = 50
 MOST_PAGE = 100
 """Messages that are asked for at a time."""
 
+TRIES = 3
 PATIENCE = 60.0
 """Seconds after which what was to happen has not."""
 
@@ -124,10 +125,10 @@ class Peer(asyncio.Protocol):
         raise NotImplementedError
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if not self._leaves and not self.told.is_over:
-            self.told.wrong["lost by the board"] += 1
         if not self.is_in.done():
             self.is_in.set_exception(ConnectionError(f"{self.name} was not let in"))
+        elif not self._leaves and not self.told.is_over:
+            self.told.wrong["lost by the board"] += 1
 
     def go(self) -> None:
         """Leave, or be cut off."""
@@ -244,12 +245,16 @@ class Page(Peer):
             assert found
             self._hear(int(found[1]), text)
         elif unit.startswith(b"HTTP/1.1 101 "):
-            token = self._visitor.token
-            self.send({"do": "come"} | ({"token": token} if token else {"name": self.name}))
+            self._come()
         elif answer := PAGE.answer(unit):
             self.transport.write(answer)
         else:
             self._answer(json.loads(unit))
+
+    def _come(self) -> None:
+        token = self._visitor.token
+        if not self.transport.is_closing():
+            self.send({"do": "come"} | ({"token": token} if token else {"name": self.name}))
 
     def _answer(self, found: dict[str, Any]) -> None:
         visitor = self._visitor
@@ -266,6 +271,9 @@ class Page(Peer):
                 else:
                     self.told.wrong["out of order"] += 1
             self._ask()
+        elif found["is"] == "error" and found["do"] == "come" and "wait" in found:
+            self.told.count["told to wait"] += 1
+            asyncio.get_running_loop().call_later(found["wait"], self._come)
         elif found["is"] in {"error", "missed"}:
             self.told.wrong[str(found.get("why", "missed"))] += 1
 
@@ -326,11 +334,20 @@ class Crowd:
         self._people.append(typist)
 
     async def _come_by_page(self, visitor: Visitor) -> None:
+        """Have a page come, or try again, as pages do while a board is too busy to let them in."""
         loop = asyncio.get_running_loop()
-        page = Page(visitor)
-        await loop.create_connection(lambda: page, "127.0.0.1", self._page)
-        await asyncio.wait_for(page.is_in, PATIENCE)
-        visitor.page = page
+        for _ in range(TRIES):
+            page = Page(visitor)
+            await loop.create_connection(lambda page=page: page, "127.0.0.1", self._page)  # type: ignore[misc]
+            try:
+                await asyncio.wait_for(page.is_in, PATIENCE)
+            except (ConnectionError, TimeoutError):
+                self.told.count["tried again"] += 1
+                page.go()
+            else:
+                visitor.page = page
+                return
+        self.told.wrong["not let in"] += 1
 
     async def talk(self, seconds: float) -> None:
         """Have them talk, and a tenth come and go, until all have heard all of it."""
@@ -359,7 +376,8 @@ class Crowd:
             await _sleep(IN, until)
             if time.monotonic() >= until:
                 return
-            assert visitor.page is not None
+            if visitor.page is None:
+                return
             visitor.page.go()
             await _sleep(AWAY, until)
             await self._come_by_page(visitor)
@@ -414,6 +432,8 @@ def report(told: Told) -> bool:
         f"{len(told.said)} messages were said, {count['deliveries']} deliveries; "
         f"{count['came back']} times somebody came back, and asked for {count['asked for']} of them"
     )
+    if tries := count["told to wait"] + count["tried again"]:
+        print(f"{tries} times they had to try again, since the board was too busy to let them in")
     for name in ("missing", "twice", "out of order"):
         wrong.setdefault(name, 0)
     print(", ".join(f"{name} {many}" for name, many in wrong.items()), flush=True)
