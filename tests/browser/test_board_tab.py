@@ -85,8 +85,8 @@ def owning(browser: Browser, **context: Any) -> Iterator[Owner]:
         owner = Owner(here, visitor)
         if context.get("viewport") == PHONE:
             owner.page.click("#view-chat .side-button")
-        owner.show(owner.page.locator(TAB).nth(1).inner_text())
-        expect(owner.page.locator(".service")).to_have_count(3)
+        owner.show(owner.page.locator(TAB).last.inner_text())
+        expect(owner.page.locator(".service")).to_have_count(4)
         yield owner
 
 
@@ -97,7 +97,8 @@ def test_nobody_else_has_the_tab(browser: Browser, who: str) -> None:
         with at_page(here, browser, cookie) as visitor:
             asked: list[str] = []
             visitor.page.on("request", lambda request: asked.append(request.url))
-            expect(visitor.page.locator(TAB)).to_have_count(1)
+            tabs = ["Chat"] if who == "a guest" else ["Chat", "Files"]
+            expect(visitor.page.locator(TAB)).to_have_text(tabs)
             visitor.page.goto(f"{here.url}#tab/board")
             visitor.page.reload()
             expect(visitor.page.locator("#room-name")).to_have_text("#lobby")
@@ -109,7 +110,7 @@ def test_nobody_else_has_the_tab(browser: Browser, who: str) -> None:
 
 def test_it_shows_each_service_as_it_is(browser: Browser) -> None:
     with owning(browser) as owner:
-        expect(owner.page.locator("h4")).to_have_text(["chat", "page", "clock time"])
+        expect(owner.page.locator("h4")).to_have_text(["chat", "page", "files", "clock time"])
         clock = owner.service("clock")
         owner.sees("clock", "running")
         ports = owner.here.ports
@@ -145,7 +146,7 @@ def test_it_asks_only_while_somebody_looks(browser: Browser) -> None:
         assert owner.asked == []
 
         owner.show("Board")
-        expect(page.locator(".service")).to_have_count(3)
+        expect(page.locator(".service")).to_have_count(4)
         before = len(owner.asked)
         with page.expect_request(f"{here.url}board"):
             page.clock.run_for(2500)
@@ -231,7 +232,7 @@ def test_why_something_cannot_be_done_is_one_line(browser: Browser) -> None:
         here.write(CONFIG.partition("[services.clock]")[0])
         owner.press("reload", "all")
         expect(page.locator("#board-said")).to_have_text("The configuration was read anew.")
-        expect(page.locator("h4")).to_have_text(["chat", "page"])
+        expect(page.locator("h4")).to_have_text(["chat", "page", "files"])
 
 
 def test_the_page_is_stopped_by_itself(browser: Browser) -> None:
@@ -295,7 +296,7 @@ def test_somebody_is_invited(browser: Browser) -> None:
             other.page.fill("#name", "小梅")
             other.page.click("#door-go")
             expect(other.page.locator("#own")).to_contain_text("小梅")
-            expect(other.page.locator(TAB)).to_have_count(1)
+            expect(other.page.locator(TAB)).to_have_text(["Chat", "Files"])
         assert link.rpartition("/")[2] not in page.locator("#tokens").inner_text()
 
 
@@ -353,7 +354,7 @@ def test_what_is_said_meanwhile_is_unread(browser: Browser) -> None:
             expect(page.locator("#text")).to_be_focused()
         owner.show("Board")
         page.reload()
-        expect(page.locator(".service")).to_have_count(3)
+        expect(page.locator(".service")).to_have_count(4)
         assert page.url == f"{here.url}#tab/board"
 
 
@@ -417,7 +418,7 @@ def test_on_a_phone(browser: Browser) -> None:
 def test_in_chinese(browser: Browser) -> None:
     with owning(browser, locale="zh-CN") as owner:
         page = owner.page
-        expect(page.locator(TAB)).to_have_text(["聊天", "看板"])
+        expect(page.locator(TAB)).to_have_text(["聊天", "文件", "看板"])
         owner.sees("clock", "运行中")
         owner.press("stop", "clock")
         expect(page.locator("#board-said")).to_have_text("clock：完成")
@@ -426,5 +427,5 @@ def test_in_chinese(browser: Browser) -> None:
         expect(page.locator("#invite-for")).to_contain_text("可让一人以成员身份进入")
         expect(page.locator(".token", has_text="此浏览器")).to_contain_text("会话 Ann")
         shown = page.locator("#view-board").inner_text()
-        known = {"The", "lab", "chat", "page", "clock", "time", "tcp", "Ann", "B", "KiB"}
+        known = {"The", "lab", "chat", "page", "files", "clock", "time", "tcp", "Ann", "B", "KiB"}
         assert set(re.findall("[A-Za-z]+", shown)) <= known

@@ -136,10 +136,16 @@ def test_every_module_that_is_imported_is_there(lab: Board) -> None:
 
 
 def test_both_languages_say_the_same_things(lab: Board) -> None:
-    text = (Path(web.__file__).parent / "page" / "words.js").read_text()
-    english, _, chinese = text.partition("const ZH = ")
     pattern = r'^  (\w+):\s*"((?:[^"\\]|\\.)*)"'
-    en, zh = (dict(re.findall(pattern, part, re.MULTILINE)) for part in (english, chinese))
+    en: dict[str, str] = {}
+    zh: dict[str, str] = {}
+    for name in ("words.js", "words-files.js", "words-commands.js"):
+        text = (Path(web.__file__).parent / "page" / name).read_text()
+        english, _, chinese = text.partition("const ZH = ")
+        for words, part in ((en, english), (zh, chinese)):
+            found = dict(re.findall(pattern, part, re.MULTILINE))
+            assert not words.keys() & found.keys()
+            words.update(found)
     assert en.keys() == zh.keys()
     for key, said in en.items():
         assert set(re.findall(r"\{\w+\}", said)) == set(re.findall(r"\{\w+\}", zh[key])), key

@@ -2,14 +2,17 @@
 
 import { BoardTab } from "./board.js";
 import { Composer } from "./composer.js";
+import { Cards } from "./cards.js";
 import { BASE, comeIn, post, whoAmI, secretOfLink } from "./door.js";
 import { avatar, byId, decoded, icon, keep, kept, make, showWhy } from "./dom.js";
+import { FilesTab } from "./files.js";
 import { RoomList } from "./list.js";
 import { Log } from "./log.js";
 import { Outbox } from "./outbox.js";
 import { Palette, Search } from "./palette.js";
 import { People } from "./people.js";
 import { Rooms } from "./rooms.js";
+import { CommandsTab } from "./running.js";
 import { FIND_KEY, prepareSettings } from "./settings.js";
 import { Link } from "./socket.js";
 import { Tabs } from "./tabs.js";
@@ -22,7 +25,7 @@ const isNarrow = matchMedia("(max-width: 899px)");
 const hasColumn = matchMedia("(min-width: 1180px)");
 
 class App {
-  /** @param {{name: string, board: string, owner: boolean}} me */
+  /** @param {{name: string, board: string, owner: boolean, files: any, commands: boolean}} me */
   constructor(me) {
     this.me = me;
     /** @type {import("./rooms.js").Room | null} */
@@ -55,7 +58,8 @@ class App {
       (name) => name === this.room?.name && this.renderSoon(),
       (name, number) => this.rooms.takeKept(name, number),
     );
-    this.log = new Log(this.rooms, this.outbox, () => this.look());
+    this.cards = new Cards(me.files);
+    this.log = new Log(this.rooms, this.outbox, () => this.look(), this.cards);
     this.list = new RoomList(this.rooms, {
       open: (name) => this.open(name),
       find: () => this.palette.show(),
@@ -64,8 +68,10 @@ class App {
     this.palette = new Palette(this);
     this.search = new Search(this);
     this.composer = new Composer(this);
-    this.tabs = new Tabs(me.owner, (name) => this.showsTab(name));
+    this.tabs = new Tabs(me, (name) => this.showsTab(name));
     this.board = me.owner ? new BoardTab() : null;
+    this.files = me.files ? new FilesTab(this) : null;
+    this.commands = me.commands ? new CommandsTab() : null;
     this.settings = prepareSettings({ signOut: () => this.signOut() });
     this.rooms.me = me.name;
     this.outbox.belongTo(me.name);
@@ -112,6 +118,9 @@ class App {
       case "read":
         this.rooms.takeRead(message);
         break;
+      case "files":
+        this.files?.changed();
+        break;
       case "missed":
         this.link.drop(); // coming anew tells all: which rooms there are, and how far each has gone
         break;
@@ -125,6 +134,7 @@ class App {
     if (room !== this.room) this.turnTo(room);
     else this.rooms.load(room);
     this.outbox.send();
+    this.files?.returned();
   }
 
   wasPutOut({ room: name, why: reason }) {
@@ -175,13 +185,15 @@ class App {
     this.closePeople();
     this.showSide(false);
     this.board?.look(name === "board");
-    byId("skip").textContent = t(this.isInChat ? "skip" : "skip_board");
+    this.files?.look(name === "files");
+    this.commands?.look(name === "commands");
+    byId("skip").textContent = t(this.isInChat ? "skip" : `skip_${name}`);
     const hash = !this.isInChat ? this.tabs.addressOf(name) : this.room ? addressOf(this.room) : location.hash;
     if (location.hash !== hash) location.hash = hash;
     this.look();
     this.showList();
     // on a phone what had the focus has gone with its drawer
-    if (isNarrow.matches && this.room) byId(this.isInChat ? "log" : "board-title").focus({ preventScroll: true });
+    if (isNarrow.matches && this.room) byId(this.isInChat ? "log" : `${name}-title`).focus({ preventScroll: true });
   }
 
   /** Look at a room that one is in; one that is about to come is looked at then. @param {string} name */
@@ -209,6 +221,7 @@ class App {
       else history.replaceState(null, "", hash);
     }
     this.composer.turnTo(room, before);
+    this.files?.turnTo(room);
     this.log.show(room);
     this.render();
     this.showList();
@@ -352,7 +365,7 @@ class App {
     byId("skip").addEventListener("click", (event) => {
       event.preventDefault();
       if (this.isInChat) this.composer.focus();
-      else byId("board-title").focus();
+      else byId(`${this.tabs.current}-title`).focus();
     });
     byId("room-topic").addEventListener("click", () => this.showAbout());
     byId("topic-form").addEventListener("submit", (event) => {

@@ -8,6 +8,7 @@
 import { Coming } from "./coming.js";
 import { post } from "./door.js";
 import { UNITS, byId, make } from "./dom.js";
+import { sized } from "./sizes.js";
 import { isSure } from "./sure.js";
 import { locale, t, why } from "./words.js";
 
@@ -243,15 +244,4 @@ function lasting(since) {
   const [unit, size] = UNITS.find(([, one]) => seconds >= one) ?? ["second", 1];
   const format = new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay: "long" });
   return format.format(Math.floor(seconds / size));
-}
-
-/** Say how many bytes a second. @param {number} count */
-function sized(count) {
-  let unit = "B";
-  for (const more of ["KiB", "MiB", "GiB"]) {
-    if (count < 1024) break;
-    count /= 1024;
-    unit = more;
-  }
-  return `${number.format(unit === "B" ? Math.round(count) : count)} ${unit}`;
 }

@@ -39,11 +39,13 @@ export class Log {
    * @param {import("./rooms.js").Rooms} rooms
    * @param {import("./outbox.js").Outbox} outbox
    * @param {() => void} atBottom called when the newest message is in sight
+   * @param {import("./cards.js").Cards} cards
    */
-  constructor(rooms, outbox, atBottom) {
+  constructor(rooms, outbox, atBottom, cards) {
     this.rooms = rooms;
     this.outbox = outbox;
     this.atBottom = atBottom;
+    this.cards = cards;
     this.place = byId("log");
     this.button = byId("newest");
     /** @type {import("./rooms.js").Room | null} */
@@ -227,7 +229,7 @@ export class Log {
     const classes = ["message"];
     if (follows) classes.push("follows");
     if (mentions(one.text, me)) classes.push("to-me");
-    const text = make("div", { class: "text", dir: "auto" }, ...nodesOf(one.text, me));
+    const text = this.text(one.text, me);
     if (isPictures(one.text)) text.classList.add("pictures");
     const time = make("time", {
       datetime: new Date(one.at * 1000).toISOString(),
@@ -236,6 +238,12 @@ export class Log {
     });
     const head = make("div", { class: "head" }, make("bdi", { class: "author", text: one.author }), " ", time);
     return make("article", { class: classes.join(" "), "data-number": one.number }, avatar(one.author), head, text);
+  }
+
+  /** Show what was said: a file that is offered as a card. */
+  text(said, me) {
+    const card = this.cards.of(said);
+    return make("div", { class: "text", dir: "auto" }, ...(card ? [card] : nodesOf(said, me)));
   }
 
   waiting(one) {
@@ -253,7 +261,7 @@ export class Log {
       { class: classes },
       avatar(this.rooms.me),
       make("div", { class: "head" }, make("bdi", { class: "author", text: this.rooms.me })),
-      make("div", { class: "text", dir: "auto" }, ...nodesOf(one.text, this.rooms.me)),
+      this.text(one.text, this.rooms.me),
       note,
     );
   }

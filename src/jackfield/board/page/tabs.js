@@ -7,25 +7,27 @@
 import { byId, icon, make } from "./dom.js";
 import { t } from "./words.js";
 
-/** @typedef {{name: string, isOwners: boolean}} Tab its view has the id `view-NAME` */
+/** @typedef {{name: string, isFor: (me: any) => boolean}} Tab its view has the id `view-NAME` */
 
 /** @type {Tab[]} */
 const TABS = [
-  { name: "chat", isOwners: false },
-  { name: "board", isOwners: true },
+  { name: "chat", isFor: () => true },
+  { name: "files", isFor: (me) => !!me.files },
+  { name: "commands", isFor: (me) => me.commands },
+  { name: "board", isFor: (me) => me.owner },
 ];
 
 const ADDRESS = "#tab/";
 
 export class Tabs {
   /**
-   * @param {boolean} isOwner whether this is the board's owner: some tabs are for nobody else
+   * @param {{owner: boolean, files: object | null, commands: boolean}} me who looks: some tabs are not for everybody
    * @param {(name: string) => void} shown called when another tab is shown
    */
-  constructor(isOwner, shown) {
+  constructor(me, shown) {
     this.shown = shown;
     this.current = "";
-    this.tabs = TABS.filter((tab) => isOwner || !tab.isOwners);
+    this.tabs = TABS.filter((tab) => tab.isFor(me));
     this.buttons = new Map(this.tabs.map((tab) => [tab.name, this.button(tab)]));
     for (const tab of this.tabs) byId(`view-${tab.name}`).hidden = false;
     byId("tabs").replaceChildren(...[...this.buttons.values()].map((one) => make("li", {}, one)));

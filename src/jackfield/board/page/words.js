@@ -1,8 +1,12 @@
 /** What the page says, in English and in Chinese: by a setting, else by the browser's languages. */
 
 import { kept } from "./dom.js";
+import * as commands from "./words-commands.js";
+import * as files from "./words-files.js";
 
 const EN = {
+  ...commands.EN,
+  ...files.EN,
   door_title: "Come in to {board}",
   door_open: "Choose a name; others see it beside what you say.",
   door_closed: "Paste the invitation or the token that you were given.",
@@ -189,6 +193,8 @@ const EN = {
 
 /** @type {Record<keyof typeof EN, string>} */
 const ZH = {
+  ...commands.ZH,
+  ...files.ZH,
   door_title: "进入 {board}",
   door_open: "起一个名字，别人会在你的话旁边看到它。",
   door_closed: "粘贴你收到的邀请或令牌。",
@@ -375,6 +381,8 @@ const ZH = {
 
 /** What the board refuses with, as it says it, and the Chinese for it. */
 const WHY_ZH = [
+  ...commands.WHY_ZH,
+  ...files.WHY_ZH,
   [/^(.+) is here already; choose another name$/, "$1 已在这里，请换一个名字"],
   [/^a name has at least one letter$/, "名字至少要有一个字"],
   [/^a name has at most (\d+) characters$/, "名字最多 $1 个字"],
