@@ -27,6 +27,8 @@ PAIRS = [
     ("dim", "paper"),
     ("dim", "side"),
     ("dim", "code"),
+    ("new", "code"),
+    ("accent", "code"),
     ("dim", "hover"),
     ("dim", "to-me"),
     ("accent", "paper"),

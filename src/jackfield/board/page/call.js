@@ -15,7 +15,9 @@ const STDIN = 0;
 const WINDOW = 1024 * 1024;
 const PIECE = 64 * 1024;
 
-const seconds = new Intl.NumberFormat(locale, { style: "unit", unit: "second", unitDisplay: "long", maximumFractionDigits: 1 });
+const time = (unit) => new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay: "long", maximumFractionDigits: 1 });
+const seconds = time("second");
+const parts = time("millisecond");
 const encoder = new TextEncoder();
 
 /** What ended a command, where it did not end by itself. */
@@ -201,7 +203,7 @@ export class Call {
     if (over.signal) how = t("run_signal", { signal: over.signal });
     else if (over.status !== null) how = t("run_status", { n: over.status });
     const killed = over.killed ? t("run_killed", { n: over.killed }) : "";
-    const text = [how, reason, killed, seconds.format(over.seconds)].filter(Boolean).join(t("comma"));
+    const text = [how, reason, killed, lasting(over.seconds)].filter(Boolean).join(t("comma"));
     this.finish(over.status === 0 && over.why === "exit" ? "done" : "failed", text);
   }
 
@@ -219,4 +221,9 @@ export class Call {
     this.socket.close();
     this.how.over(this);
   }
+}
+
+/** Say how long it ran. @param {number} time in seconds */
+function lasting(time) {
+  return time < 1 ? parts.format(Math.ceil(time * 1000)) : seconds.format(time);
 }

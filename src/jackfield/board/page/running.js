@@ -94,6 +94,7 @@ export class CommandsTab {
     });
     this.calls.unshift(call);
     byId("calls").prepend(call.element);
+    call.element.scrollIntoView({ block: "nearest" });
     return true;
   }
 
