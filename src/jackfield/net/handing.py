@@ -14,9 +14,19 @@ import subprocess
 
 from jackfield.errors import ConfigurationError
 from jackfield.net.oserrors import code
-from jackfield.net.packets import UNIT
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 Socket = socket.socket
+
+UNIT = 256 * 1024
+"""Bytes of the largest unit that can arrive: a UNIX one, by Linux' default SO_SNDBUF."""
+
+PIPE = 256 * 1024
+"""Bytes that a pipe is made to hold, where the system lets us: see F_SETPIPE_SZ of fcntl(2)."""
 
 SUPPORTED = hasattr(os, "fork") and hasattr(socket, "SCM_RIGHTS") and hasattr(socket, "AF_UNIX")
 """Whether this platform has processes that can be forked and handed a socket."""
@@ -142,3 +152,12 @@ def pass_unit(target: Socket, unit: bytes) -> bool:
     except OSError:
         return False
     return True
+
+
+def wide_pipe() -> tuple[int, int]:
+    """Make a pipe that holds `PIPE` bytes where it may. Raises OSError."""
+    ends = os.pipe()
+    if hasattr(fcntl, "F_SETPIPE_SZ"):
+        with contextlib.suppress(OSError):  # past what this user's pipes may hold in all
+            fcntl.fcntl(ends[1], fcntl.F_SETPIPE_SZ, PIPE)
+    return ends

@@ -29,6 +29,7 @@ from jackfield.errors import (
 )
 from jackfield.net import details
 from jackfield.net.connection import Connection
+from jackfield.net.handing import UNIT as UNIT  # noqa: PLC0414  it is of this module's users too
 from jackfield.net.ioloop import DONE
 from jackfield.net.oserrors import lost
 from jackfield.net.roles import Plan
@@ -38,9 +39,6 @@ M = TypeVar("M")
 
 UDP_OVER_IPV4 = 65_507
 UDP_OVER_IPV6 = 65_527
-
-UNIT = 256 * 1024
-"""Bytes of the largest unit that can arrive: a UNIX one, by Linux' default SO_SNDBUF."""
 
 BURST = 64
 """Units read in one turn of the loop."""

@@ -11,14 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from collections.abc import Callable
-
-if sys.platform != "win32":
-    import fcntl
-
-PIPE = 256 * 1024
-"""Bytes that a pipe is made to hold, where the system lets us: see F_SETPIPE_SZ of fcntl(2)."""
 
 
 class _End:
@@ -116,14 +109,3 @@ class PipeWriter(_End):
             except OSError:  # EPIPE: nobody reads it
                 return False
         return True
-
-
-def wide_pipe() -> tuple[int, int]:
-    """Make a pipe that holds `PIPE` bytes where it may. Raises OSError."""
-    ends = os.pipe()
-    if sys.platform == "linux":
-        try:
-            fcntl.fcntl(ends[1], fcntl.F_SETPIPE_SZ, PIPE)
-        except OSError:  # past what this user's pipes may hold in all
-            return ends
-    return ends

@@ -5,7 +5,8 @@ import os
 
 import pytest
 
-from jackfield.net.pipes import PipeReader, PipeWriter, wide_pipe
+from jackfield.net.handing import wide_pipe
+from jackfield.net.pipes import PipeReader, PipeWriter
 from tests.live import PATIENCE
 
 

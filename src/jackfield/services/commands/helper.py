@@ -17,7 +17,6 @@ import select
 import signal
 import sys
 
-from jackfield.models.starting import leave
 from jackfield.net import children
 from jackfield.net.children import Cgroup, Cgroups, find_cgroups
 from jackfield.net.handing import Socket, adopt, control_pair, hand, take
@@ -101,7 +100,8 @@ class Helper:
             except BaseException:  # noqa: BLE001  whatever it is, it ends here
                 sys.excepthook(*sys.exc_info())
             finally:
-                leave(status)
+                sys.stderr.flush()
+                os._exit(status)
         self._supervisors[pid] = cgroup
         own_end.close()
         hand(self._control, prepared.PREPARED, servers_end)

@@ -20,8 +20,9 @@ from jackfield.services.commands import prepared
 READY = 2
 """Supervisors that wait for a call."""
 
-PATIENCE = 10.0
-"""Seconds for the helper to load, and for a supervisor to be made."""
+PATIENCE = 60.0
+"""Seconds for the helper to load, and for a supervisor to be made: one that is gone is noticed at
+once, so this is for a machine that is very busy."""
 
 _PACKAGES = str(Path(__file__).parents[3])
 _START = (

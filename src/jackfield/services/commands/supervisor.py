@@ -23,8 +23,7 @@ from dataclasses import replace
 
 from jackfield.net import children
 from jackfield.net.children import Cgroup
-from jackfield.net.handing import Socket, control_pair, hand, hand_files, take
-from jackfield.net.pipes import wide_pipe
+from jackfield.net.handing import Socket, control_pair, hand, hand_files, take, wide_pipe
 from jackfield.services.commands import prepared
 from jackfield.services.commands.prepared import Failure, Order, Over
 

@@ -12,9 +12,10 @@ from jackfield.errors import ConfigurationError
 from jackfield.events import CommandEnded, CommandStarted, Event, Reloaded, Warned
 from jackfield.models.names import ModelName
 from jackfield.service import Service, find
-from jackfield.services.commands import Commands, Source, wire
+from jackfield.services.commands import wire
 from jackfield.services.commands.client import NotAllowed
 from jackfield.services.commands.people import Proof
+from jackfield.services.commands.service import Commands, Source
 from jackfield.services.commands.wire import Run
 from jackfield.testing.served import Served
 from tests.live import PATIENCE, Live
