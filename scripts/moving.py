@@ -241,13 +241,13 @@ def power_cuts(count: int, folder: Path) -> Counter[str] | None:
             # what a client has printed by then has, so it is read until then.
             at_random(there, client)
             heard = _heard(client)
+            wrong[MIDWAY] += bool(list(there.rglob(".jackfield-*")))
             disk.cut()
             server.kill()
             client.kill()
             client.communicate()
             disk.unmount()
             disk.mount()
-            wrong[MIDWAY] += bool(list(there.rglob(".jackfield-*")))
             if check(source, there, acknowledged(heard), wrong) == MANY + 1:
                 empty(there)
         server = Server(there)

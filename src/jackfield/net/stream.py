@@ -2,7 +2,8 @@
 
 The rules this file owns:
 
-1. One readiness event reads once, at most `READ` bytes. What was read is decoded in slices of
+1. One readiness event reads once, at most `READ` bytes, or `MUCH` where somebody waits for a chunk
+   of so many. What was read is decoded in slices of
    `SLICE` bytes, one slice a turn of the loop, so a flood of tiny messages on one connection
    leaves everyone else's turns short. What is not decoded yet stays bytes.
 2. Nothing is read while anything read before waits: the peer's system holds it back instead.
@@ -41,6 +42,10 @@ SLICE = 1024
 empty lines made everyone else's turn wait for 4096 handler steps."""
 
 
+MUCH = 256 * 1024
+"""Bytes of a chunk that are read at once: a file that comes costs a quarter less than by `READ`, and
+others wait for no more than a tenth of a millisecond."""
+
 _HANDSHAKE = 0x16
 """The first byte of a TLS client."""
 
@@ -73,7 +78,7 @@ class StreamConnection(WebSocketStream[M]):
     ) -> None:
         super().__init__(plan, sock, transport, address, own)
         self._turning = False  # _turn() is on its way
-        self._chunking = False  # a receive_chunk() waits: input is not to be decoded
+        self._chunking = 0  # a receive_chunk() waits for at most so many bytes: nothing is decoded
         self._reading = False
         self._lingers = lingers
 
@@ -104,6 +109,8 @@ class StreamConnection(WebSocketStream[M]):
                 self._hold_back()
                 return
             size = SLICE
+        elif self._chunking > READ:
+            size = min(self._chunking, MUCH)
         try:
             data = self._sock.recv(size)
         except (BlockingIOError, InterruptedError):
@@ -197,7 +204,7 @@ class StreamConnection(WebSocketStream[M]):
         """Decode the next slice of what was read; the rest waits for the next turn."""
         self._turning = False
         if self._chunking:
-            self._chunking = False
+            self._chunking = 0
             self._wake()
             return
         if self.inbox or self._replies_wait():
@@ -339,7 +346,7 @@ class StreamConnection(WebSocketStream[M]):
 
     @property
     def awaits_chunk(self) -> bool:
-        return self._chunking
+        return self._chunking > 0
 
     async def receive_chunk(self, max_bytes: int = CHUNK) -> bytes:
         self._only_streams("receive_chunk()")
@@ -350,12 +357,12 @@ class StreamConnection(WebSocketStream[M]):
                 if self._error is not None:
                     raise self._error.with_traceback(None)
                 return b""
-            self._chunking = True
+            self._chunking = max_bytes
             self._start_reading()
             try:
                 await self._wait(None)
             finally:
-                self._chunking = False
+                self._chunking = 0
             self._uncut()  # a turn that was on its way may have decoded what came
         chunk = self._cut_off(max_bytes)
         self._over = self._eof and not self._backlog

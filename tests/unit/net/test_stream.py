@@ -22,7 +22,7 @@ from jackfield.framing.raw import Raw
 from jackfield.limits import Limits
 from jackfield.net.connection import Connection
 from jackfield.net.ioloop import new_event_loop
-from jackfield.net.stream import SLICE
+from jackfield.net.stream import MUCH, SLICE
 from jackfield.net.websocket import READ
 from jackfield.server import Server
 from jackfield.service import Service
@@ -122,6 +122,24 @@ def test_what_is_undecoded_stays_bytes(wires: Wires) -> None:
     assert wire.core.messages_received == 1
     wire.peer.eof()
     assert b"".join(wire.conn.rest()) == b"x\n" * 20_000
+
+
+def test_a_large_chunk_is_read_at_once(wires: Wires, face: FaceName) -> None:
+    """Who wants much gets more than others do in one turn; who wants little gets no more."""
+    wire = wires.open("tcp", face)
+    data = bytes(range(256)) * 4096
+    sizes: list[int] = []
+    sending = spawn(lambda: wire.peer.send(data))
+    got = b""
+    while len(got) < len(data):
+        most = 1000 if len(got) < 5000 else len(data)
+        chunk = wire.conn.do("receive_chunk", most)
+        assert 0 < len(chunk) <= most
+        sizes.append(len(chunk))
+        got += chunk
+    sending.result(20)
+    assert got == data
+    assert max(sizes) <= MUCH
 
 
 # Faults of the system

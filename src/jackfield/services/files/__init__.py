@@ -16,10 +16,17 @@ from jackfield.services.files.session import Session, Shared
 from jackfield.services.files.sweeping import Sweeper
 from jackfield.services.files.wire import CONTROL, LARGEST
 
-LIMITS = Limits(first_message=20, idle=60, message_time=60, message_rate=1)
+LIMITS = Limits(
+    connections=1000,
+    connections_per_source=64,
+    first_message=20,
+    idle=60,
+    message_time=60,
+    message_rate=1,
+)
 """Clients speak at once, and say that they are still there while they are busy: one of which
 nothing is heard for a minute is gone, and keeps others from the file that it was sending. As slow
-as its way may be, it is waited for."""
+as its way may be, it is waited for. Each may hold three megabytes that wait for the disk."""
 
 KEEP = 7 * 86400.0
 """Seconds that the part of a file is kept after its last byte has come, unless told otherwise."""
