@@ -248,12 +248,18 @@ class Accounts:
 
     async def by_session(self, secret: str) -> Account | None:
         """Give whose session this is; None where it is nobody's, or over."""
-        return await self.by_hash(hash_of(secret))
+        return await self._by_hash("hash = ?", hash_of(secret))
 
-    async def by_hash(self, hashed: bytes) -> Account | None:
-        """Give whose session this is, by what `hash_of()` gives of its secret."""
+    async def signed_in(self, hashed: bytes) -> Account | None:
+        """Give who has come in themselves by a session: not one that was made for a program.
+
+        hashed: what `hash_of()` gives of its secret.
+        """
+        return await self._by_hash("hash = ? AND label = ''", hashed)
+
+    async def _by_hash(self, where: str, hashed: bytes) -> Account | None:
         now = self._now()
-        account = await self._database.read(lambda db: _by_session(db, "hash = ?", hashed, now))
+        account = await self._database.read(lambda db: _by_session(db, where, hashed, now))
         if account is not None:
             self._note(hashed, now)
         return account

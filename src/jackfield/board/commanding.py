@@ -8,7 +8,8 @@ The rules this file owns:
 2. Who somebody is, and what they are, is looked up for each command. Who may do less than before is
    refused from then on, and what they run and may not any more is ended.
 3. A policy is checked as a whole with the configuration. One that cannot be used changes nothing.
-4. While the service does not run nothing is allowed, and what ran is ended.
+4. A token that was made for files is good for nothing here.
+5. While the service does not run nothing is allowed, and what ran is ended.
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ class BoardCommands:
         if not proof.digest:
             return ()
         try:
-            account = await self._accounts.by_hash(proof.digest)
+            account = await self._accounts.signed_in(proof.digest)
         except KeepingFailed:  # nobody can say so now
             return ()
         if account is None or account.role not in _ROLES:

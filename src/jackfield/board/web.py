@@ -418,9 +418,14 @@ def _files() -> tuple[dict[str, _File], str]:
 
 
 def _is_private(exchange: Exchange) -> bool:
-    """Whether nobody on a network can read along on the way here."""
+    """Whether nobody on a network can read along on the way here, as far as can be told."""
     local = exchange.conn.local
-    return local.is_loopback or local.transport.uses_tls
+    return local.transport.uses_tls or (local.is_loopback and _forwarded(exchange) != "http")
+
+
+def _forwarded(exchange: Exchange) -> str:
+    """Give what a proxy says it was reached by; "" where none says so."""
+    return exchange.request.fields.get("x-forwarded-proto", "").lower().partition(",")[0].strip()
 
 
 def _cookie_of(exchange: Exchange) -> str:
@@ -442,6 +447,5 @@ def _secret_of(exchange: Exchange) -> str:
 
 def _attributes(exchange: Exchange) -> str:
     """Give the attributes of a cookie. A proxy says whether it was reached over TLS."""
-    said = exchange.request.fields.get("x-forwarded-proto", "").lower().partition(",")[0].strip()
-    is_secure = exchange.conn.local.transport.uses_tls or said == "https"
+    is_secure = exchange.conn.local.transport.uses_tls or _forwarded(exchange) == "https"
     return f"; HttpOnly; SameSite=Strict{'; Secure' if is_secure else ''}"

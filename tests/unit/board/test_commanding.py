@@ -104,6 +104,26 @@ def test_a_name_counts_as_the_chat_compares_names_and_lists_its_own_lines(tmp_pa
         assert [one["name"] for one in found["allowed"]][-1] != "id"
 
 
+def test_a_token_for_files_runs_nothing(tmp_path: Path) -> None:
+    with running(tmp_path) as lab:
+        owner = lab.owner()
+        token = json.loads(lab.post("/token", {}, Cookie=owner).body)["token"]
+        with lab.sitting() as one:
+            one.tell(do="hello", version=1, token=token)
+            assert "token" in one.hear("refused")["why"]
+        assert lab.turned_away(lab.sign_in(token=token)) == 403
+
+
+def test_behind_a_proxy_in_the_clear_there_are_none(tmp_path: Path) -> None:
+    with running(tmp_path) as lab:
+        owner = lab.owner()
+        assert lab.listed(owner, X_Forwarded_Proto="https")[0] == 200
+        status, told = lab.listed(owner, X_Forwarded_Proto="http")
+        assert (status, "TLS alone" in told["why"]) == (403, True)
+        about = lab.ask("/me", Cookie=owner, X_Forwarded_Proto="http")
+        assert json.loads(about.body)["commands"] is False
+
+
 # While it runs
 
 
