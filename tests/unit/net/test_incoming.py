@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -142,7 +142,7 @@ def test_a_part_that_has_its_name_already_is_not_written_to(folder: Folder, root
 
 @pytest.mark.parametrize("kind", ["folder", "link", "fifo", "socket"])
 def test_what_is_no_file_is_not_replaced(kind: str, folder: Folder, root: Path) -> None:
-    made = {
+    made: dict[str, Callable[[Path], object]] = {
         "folder": lambda path: path.mkdir(),
         "link": lambda path: path.symlink_to("../outside/secret"),
         "fifo": os.mkfifo,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -193,11 +194,15 @@ async def test_a_silent_server_is_given_up(tmp_path: Path, monkeypatch: pytest.M
         await Silent([]).serve(lambda url: do(url, get("f", tmp_path / "f")))
 
 
+async def put_stream(data: bytes, url: str) -> Seen:
+    return await do(url, stream(data, "s"))
+
+
 @in_loop
 async def test_a_stream_that_is_there_already_or_is_another(tmp_path: Path) -> None:
     held = {"is": "held", "size": 0, "there_size": len(DATA), "there_hash": HASH}
     for data, says in ((DATA, None), (b"other", "exists")):
         lying = Lying([held], [{"is": "stopped"}])
-        seen = await lying.serve(lambda url, data=data: do(url, stream(data, "s")))
+        seen = await lying.serve(partial(put_stream, data))
         assert [message["do"] for message in lying.asked] == ["put", "stop"]
         assert seen.errors == {} if says is None else seen.why("s") == says
