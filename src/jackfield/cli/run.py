@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 
+from jackfield.cli import signins
 from jackfield.cli.certificates import with_files
 from jackfield.cli.pipes import Input, Output, OutputClosed, output_encoding, tell
 from jackfield.cli.reached import agreed, tried
@@ -80,6 +81,7 @@ class Wishes:
       jackfield run tcp://127.0.0.1:7022 -- date
       jackfield run tls://lab.example:7022 --token-file token -- ls -l
       tar c . | jackfield run unix:///run/commands.sock -- tar x
+      jackfield run wss://board.example/commands -- date
       jackfield run tcp://127.0.0.1:7022"""
 )
 @click.argument("endpoint")
@@ -103,7 +105,8 @@ class Wishes:
 @click.option(
     "--token-file",
     metavar="FILE",
-    help="The token that says who you are; else it is in JACKFIELD_TOKEN.",
+    help="The token that says who you are; else JACKFIELD_TOKEN, or what `jackfield chat` kept "
+    "when you signed in to a board there.",
 )
 @click.option("--ca", metavar="FILE", help="tls: authorities to trust, in place of the system's.")
 @click.option("--cert", metavar="FILE", help="tls: certificate to show, with its chain.")
@@ -139,7 +142,7 @@ def run(
     raw_output: bool,
     verbose: bool,
 ) -> int:
-    """Run ARGS at ENDPOINT, which `jackfield serve commands` serves.
+    """Run ARGS at ENDPOINT, which `jackfield serve commands` or a board serves.
 
     Standard input goes there, standard output and error come back apart, as bytes. Without ARGS
     there is a prompt, and each line is a command, until `exit`. Ctrl-C interrupts the command, all
@@ -157,13 +160,14 @@ def run(
             codecs.lookup(encoding)
         except LookupError:
             raise click.UsageError(f"--encoding: there is no encoding {encoding!r}") from None
+    where = with_files(parse(endpoint), cert, key, ca)
     wishes = Wishes(
-        with_files(parse(endpoint), cert, key, ca),
+        where,
         cwd,
         tuple((name, value) for name, _, value in pairs),
         timeout or 0.0,
         encoding,
-        _token(token_file),
+        _token(token_file) or _kept_token(where),
         connect_timeout,
         raw_output,
         verbose,
@@ -186,6 +190,12 @@ def _token(path: str | None) -> str:
     if len(token) > wire.MOST_TOKEN:
         raise ConfigurationError(f"a token has {wire.MOST_TOKEN} characters at the most")
     return token
+
+
+def _kept_token(board: Endpoint) -> str:
+    """Give the token by which `jackfield chat` came in to a board before; "" without."""
+    found = signins.kept(board)
+    return "" if found is None else found.token
 
 
 def _coded(text: str, encoding: str) -> str:
