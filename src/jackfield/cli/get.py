@@ -24,7 +24,7 @@ from jackfield.services.files.walking import Getting, GetTree
 
     \b
       jackfield get tcp://192.0.2.7:9000/film.mkv
-      jackfield get tcp://192.0.2.7:9000/film.mkv tcp://192.0.2.7:9000/notes.txt backup
+      jackfield get tcp://192.0.2.7:9000/film.mkv films
       jackfield get -r tls://files.example:9000/photos .
       jackfield get tcp://192.0.2.7:9000/site.tar - | tar x
 

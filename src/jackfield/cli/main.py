@@ -19,6 +19,7 @@ import click
 
 from jackfield.errors import ConfigurationError, EndpointError, JackfieldError, NotationError
 from jackfield.logs import printable, wants_colour
+from jackfield.net import stdio
 from jackfield.version import __version__
 
 COMMANDS = {
@@ -26,8 +27,8 @@ COMMANDS = {
     "connect": "A terminal on any endpoint; exact bytes in a pipe.",
     "talk": "Two people, one line: over TCP, UDP, UNIX or TLS.",
     "chat": "The chat of a board: full screen, or lines for pipes and scripts.",
-    "put": "Files and folders to a server; the same command goes on after a cut.",
-    "get": "Files and folders from a server, likewise.",
+    "put": "Files to a server; said again, it goes on after a cut.",
+    "get": "Files from a server, likewise.",
     "ls": "What is in a folder on a server.",
     "rm": "Files and folders on a server are removed.",
     "run": "Run a command on another machine that allows it.",
@@ -114,7 +115,8 @@ def jackfield(ctx: click.Context) -> int:
 def run(arguments: Sequence[str]) -> int:
     """Run the command with these arguments; give its exit status."""
     try:
-        status = jackfield.main(list(arguments), prog_name="jackfield", standalone_mode=False)
+        with stdio.writable():
+            status = jackfield.main(list(arguments), prog_name="jackfield", standalone_mode=False)
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "jackfield"
         return _fail(f"{path}: {error.format_message()} (see {path} --help)", 2)

@@ -185,7 +185,8 @@ def serve(
       chat   people in rooms, by lines and for jackfield chat
       commands  programs of this machine, by a policy: see jackfield run
       web    a folder over HTTP: jackfield serve web FOLDER tcp://127.0.0.1:8080
-      files  a folder for jackfield put, get, ls, rm: jackfield serve files FOLDER ENDPOINT
+      files  a folder for jackfield put, get, ls and rm:
+             jackfield serve files FOLDER ENDPOINT
 
     An ENDPOINT is a URL: tcp://127.0.0.1:9999, tls://, ws://127.0.0.1:9999/PATH, wss://, udp://,
     unix:///PATH, unix+dgram:, unix+seqpacket:, fd://3. Port 0 takes any free one. Without an

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import select
 import sys
+from collections.abc import Iterator
 from typing import TextIO
 
 from jackfield.errors import LocalError
 from jackfield.net.oserrors import code
 
 STDIN, STDOUT, STDERR = 0, 1, 2
+
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 _NAMES = {STDIN: "standard input", STDOUT: "standard output", STDERR: "standard error"}
 
@@ -83,14 +87,35 @@ def put(text: str) -> bool:
         stream.write(text.encode(stream.encoding, "replace").decode(stream.encoding))
         stream.flush()
     except OSError as error:
-        # What is left in its buffer would fail once more, at the end.
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, stream.fileno())
-        os.close(null)
+        _let_go(stream)
         if error.errno == errno.EPIPE:
             return False
         raise _failed(STDOUT, "written", error) from error
     return True
+
+
+@contextlib.contextmanager
+def writable() -> Iterator[None]:
+    """Raise LocalError where what runs inside could not print, the disk being full for example.
+
+    All that is printed is written when this ends.
+    """
+    try:
+        yield
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:
+        if error.errno not in _NO_ROOM or error.filename is not None:
+            raise
+        _let_go(sys.stdout)
+        raise _failed(STDOUT, "written", error) from error
+
+
+def _let_go(stream: TextIO) -> None:
+    """Send what is left in a stream's buffer nowhere: else it would fail once more, at the end."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, stream.fileno())
+    os.close(null)
 
 
 def columns(fd: int) -> int:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import click
 import pytest
 
 from jackfield.cli.main import COMMANDS, run
 from jackfield.errors import BindError, ConfigurationError, EndpointError
 from jackfield.version import __version__
-from tests.commands.people import Piped
+from tests.commands.people import COMMAND, Piped
+from tests.live import PATIENCE
 
 
 def test_without_a_command_it_says_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
@@ -34,6 +38,21 @@ def test_every_command_has_help_with_an_example(
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--version"]) == 0
     assert capsys.readouterr().out == f"jackfield {__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["cert", "--help"]])
+def test_a_full_disk_is_told_in_one_line(arguments: list[str]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*COMMAND, *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+    line = "jackfield: standard output cannot be written: No space left on device (ENOSPC)\n"
+    assert (done.returncode, done.stderr) == (1, line)
 
 
 @pytest.mark.parametrize(
