@@ -27,6 +27,7 @@ from jackfield.cli.pipes import tell
 from jackfield.cli.progress import Painting
 from jackfield.cli.progress import size as sized
 from jackfield.cli.reached import agreed, tried
+from jackfield.cli.tokens import read_token
 from jackfield.cli.values import duration
 from jackfield.client import TIMEOUT, connect
 from jackfield.endpoints import Endpoint
@@ -37,12 +38,13 @@ from jackfield.errors import (
     RemoteProtocolError,
 )
 from jackfield.net.folders import FileRefused
-from jackfield.services.files.client import Changed, Remote
+from jackfield.services.files.asking import Changed
+from jackfield.services.files.client import Remote
 from jackfield.services.files.places import Place
 from jackfield.services.files.places import place as read_place
 from jackfield.services.files.tasks import Moved, PutStream, Task
 from jackfield.services.files.walking import Walk
-from jackfield.services.files.wire import CONTROL
+from jackfield.services.files.wire import CONTROL, MOST_TOKEN
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -62,6 +64,7 @@ class How:
     ca: str | None
     cert: str | None
     key: str | None
+    token_file: str | None
     timeout: float
     retries: int
     as_json: bool
@@ -80,6 +83,11 @@ _OPTIONS = [
     click.option("--ca", metavar="FILE", help="tls: authorities to trust besides our own."),
     click.option("--cert", metavar="FILE", help="tls: certificate to show, with its chain."),
     click.option("--key", metavar="FILE", help="tls: its private key, unless it is in that file."),
+    click.option(
+        "--token-file",
+        metavar="FILE",
+        help="The token that says who you are; else it is in JACKFIELD_TOKEN.",
+    ),
     click.option(
         "--timeout",
         metavar="TIME",
@@ -114,6 +122,7 @@ class Job:
     def __init__(self, endpoint: Endpoint, how: How) -> None:
         self._endpoint = endpoint
         self._how = how
+        self._token = read_token(how.token_file, MOST_TOKEN)
         self._again: deque[Task] = deque()
         self._bar: Painting | None = None
         self._bar_of: Task | None = None
@@ -164,7 +173,7 @@ class Job:
 
     async def _over(self, remote: Remote, doing: Callable[[Remote], Awaitable[None]]) -> None:
         try:
-            await remote.begin()
+            await remote.begin(self._token)
             await doing(remote)
         except FileRefused as error:
             self._end_bar()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import codecs
-import os
 import shlex
 import signal
 import sys
@@ -21,13 +20,14 @@ from jackfield.cli.pipes import Input, Output, OutputClosed, output_encoding, te
 from jackfield.cli.reached import agreed, tried
 from jackfield.cli.running import run as run_to_end
 from jackfield.cli.terminal import Terminal, is_at_terminal
+from jackfield.cli.tokens import read_token
 from jackfield.cli.values import duration
 from jackfield.cli.visible import escaped
 from jackfield.client import TIMEOUT
 from jackfield.client import connect as dial
 from jackfield.endpoints import Endpoint, parse
 from jackfield.errors import ConfigurationError, JackfieldError
-from jackfield.net import files, stdio
+from jackfield.net import stdio
 from jackfield.services.commands import wire
 from jackfield.services.commands.client import CommandClient, NotAllowed
 from jackfield.services.commands.wire import STDERR, STDOUT, Exit, Run
@@ -38,8 +38,6 @@ NOT_RUN = 126
 CLOSED = 128 + 13
 """Exit status where it is not the command's own: as timeout(1), env(1) and shells have it. 141 is
 that of a program whose output nobody reads."""
-
-MOST_TOKEN = 4096
 
 _WORDS = {
     "timeout": "its time was up",
@@ -167,7 +165,7 @@ def run(
         tuple((name, value) for name, _, value in pairs),
         timeout or 0.0,
         encoding,
-        _token(token_file) or _kept_token(where),
+        read_token(token_file, wire.MOST_TOKEN) or _kept_token(where),
         connect_timeout,
         raw_output,
         verbose,
@@ -177,19 +175,6 @@ def run(
     if wishes.endpoint.is_datagram:
         raise ConfigurationError(f"{wishes.endpoint}: commands needs a connection: tcp://, unix://")
     return run_to_end(lambda: _run(wishes, args))
-
-
-def _token(path: str | None) -> str:
-    """Read the token. Raises ConfigurationError for one that cannot be."""
-    if path is None:
-        token = os.environ.get("JACKFIELD_TOKEN", "")
-    else:
-        token = files.read(path, MOST_TOKEN).decode("utf-8", "replace").strip()
-        if not token:
-            raise ConfigurationError(f"{path}: there is no token in it")
-    if len(token) > wire.MOST_TOKEN:
-        raise ConfigurationError(f"a token has {wire.MOST_TOKEN} characters at the most")
-    return token
 
 
 def _kept_token(board: Endpoint) -> str:

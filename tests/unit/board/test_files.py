@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +15,7 @@ from blake3 import blake3
 from jackfield.board.owners import LOST
 from jackfield.board.people import REVOKED
 from tests.filed import Filed, Native, filed
-from tests.live import until
+from tests.live import PATIENCE, until
 
 DATA = b"contents" * 100
 MORE = b"others" * 100
@@ -20,6 +23,15 @@ MORE = b"others" * 100
 
 def native(here: Filed, token: str) -> Native:
     return Native(here.endpoint("files"), token)
+
+
+def ran(status: int, *arguments: str) -> str:
+    """Run a command; give what it says of errors."""
+    command = [sys.executable, "-m", "jackfield", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert done.returncode == status, done.stderr
+    assert done.stderr.count("\n") <= 1
+    return done.stderr
 
 
 def put(client: Native, name: str, data: bytes = DATA, *, replace: bool = False) -> Any:
@@ -58,6 +70,25 @@ def test_a_file_is_whoever_has_put_it_over_whatever_way() -> None:
             assert client.ask({"do": "remove", "name": "by-native"})["is"] == "removed"
         assert here.http("DELETE", "by-http", token=owner).status == 204
         assert here.names() == []
+
+
+def test_the_commands_say_who_one_is_by_a_token(tmp_path: Path) -> None:
+    with filed() as here:
+        token = tmp_path / "token"
+        token.write_text(here.token("Mei") + "\n")
+        (tmp_path / "x").write_bytes(DATA)
+        server = str(here.endpoint("files"))
+        assert "that token is no good here" in ran(1, "put", str(tmp_path / "x"), server)
+        known = "--token-file", str(token)
+        ran(0, "put", *known, str(tmp_path / "x"), server)
+        assert here.list(here.token("Olu"))["files"][0]["owner"] == "Mei"
+        ran(0, "get", *known, f"{server}/x", str(tmp_path / "copy"))
+        token.write_text(here.token("Priya"))
+        assert "it is Mei's" in ran(1, "rm", *known, f"{server}/x")
+        token.write_text("")
+        assert "there is no token in it" in ran(2, "ls", *known, server)
+        token.write_text("x" * 600)
+        assert "512 characters at the most" in ran(2, "ls", *known, server)
 
 
 def test_what_nobody_has_put_and_folders_are_for_operators() -> None:

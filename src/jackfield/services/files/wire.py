@@ -60,6 +60,9 @@ MOST_ENTRIES = 256
 
 PAGE = 32 * 1024
 
+MOST_TOKEN = 512
+"""Characters of a token."""
+
 LONGEST_PATH = 4096
 """Bytes of a name with its folders."""
 
@@ -215,7 +218,7 @@ def asked(message: Any) -> Asked | Misnamed:
 
 
 def _hello(fields: Fields) -> Hello:
-    return Hello(fields.number("version", 1 << 16), fields.text("token", 512))
+    return Hello(fields.number("version", 1 << 16), fields.text("token", MOST_TOKEN))
 
 
 def _put(fields: Fields) -> Put:
