@@ -8,6 +8,7 @@ all that is said (Debian: fonts-noto-core, fonts-noto-cjk, fonts-noto-color-emoj
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import sys
 import time
@@ -17,14 +18,17 @@ from pathlib import Path
 from typing import Any, Literal
 from unittest import mock
 
-from playwright.async_api import Browser, ViewportSize, async_playwright
+from playwright.async_api import Browser, Page, ViewportSize, async_playwright
 
 from jackfield.board import web
 from jackfield.board.codes import picture_of
+from jackfield.http.exchange import Exchange
+from jackfield.net.connection import Connection
 from jackfield.server import Server
 from jackfield.services.chat import Chat
 from jackfield.services.chat.history import Message, NewMessage, RoomRecord
 from jackfield.services.chat.hub import LOBBY, Person, RoomState, direct_name
+from jackfield.services.commands import wire
 
 PICTURES = Path(__file__).resolve().parent.parent / "docs" / "pictures"
 
@@ -48,6 +52,8 @@ async for line in conn:
 ```"""
 CORDS = "@Mara the demo for the class is at 14:00 in room 2.07, could you bring the patch cords?"
 
+SLIDES = "slides-week-9.pdf (2.3 MiB) https://board.lab.example/files/slides-week-9.pdf"
+
 TALK = [  # seconds before now, who, what
     (18 * 3600, "Jonas", WIKI),
     (18 * 3600 - 60, "Jonas", "Cables are labelled this time, I promise."),
@@ -59,6 +65,7 @@ TALK = [  # seconds before now, who, what
     (1710, "Jonas", CODE),
     (1650, "Priya", "That was it. Two years of 'flaky hardware' 😅"),
     (1500, "Tomás", CORDS),
+    (1470, "Tomás", SLIDES),
     (1440, ME, "On my way with all forty of them."),
     (600, "陈晓", "@Mara 学生的邀请链接我已经发出去了，今天来 38 个人。"),
     (540, "Tomás", "Then we will see a full lobby for once."),
@@ -172,6 +179,96 @@ class Shown:
         }
 
 
+LINK = "https://board.lab.example/files/"
+
+FILES = [  # seconds before now, who, what, bytes
+    (300, "Priya", "readings 2026-11-28.csv", 18_400_000),
+    (1490, "Tomás", "slides-week-9.pdf", 2_412_000),
+    (5000, ME, "port-map-rack-3.ods", 48_200),
+    (90_000, "李伟", "实验报告-第九周.docx", 88_300),
+    (190_000, "Jonas", "serial-server-firmware-1.4.2.bin", 524_288),
+]
+
+
+class Kept:
+    """Has the board's files be these, for whoever asks."""
+
+    async def about(self, secret: str) -> dict[str, Any]:
+        del secret
+        return {"put": True, "link": LINK}
+
+    async def answer(self, exchange: Exchange, path: str, secret: str) -> None:
+        del path, secret
+        async for _ in exchange.pieces():  # of a file that stays on its way
+            await asyncio.sleep(0.1)
+        now = time.time()
+        files = [
+            {"name": name, "kind": "file", "size": size, "modified": now - ago, "put": now - ago}
+            | {"owner": who, "mine": who == ME}
+            for ago, who, name, size in FILES
+        ]
+        folder = {"name": "photos", "kind": "folder", "size": 0, "modified": now - 400_000}
+        found = {"files": [*files, folder | {"mine": False}], "more": False}
+        more = {"max_file": 10 << 30, "read_only": False, "no_remove": False}
+        await exchange.respond(200, json.dumps(found | more), "application/json")
+
+    async def make_token(self, secret: str) -> str:
+        del secret
+        return "dgxouTfH_hWuo1NGhtxS7lWmjYnrJlHk3S5Fr-ERfq8"
+
+
+ALLOWED = [
+    ("/usr/bin/df", ["-h"], False),
+    ("/usr/bin/rsync", ["-av", "/srv/readings/", "[a-z-]+:readings/"], False),
+    ("/usr/bin/systemctl", ["restart|status", "sensors|serial-server"], False),
+    ("/usr/bin/uptime", [], False),
+]
+
+DF = """\
+Filesystem      Size  Used Avail Use% Mounted on
+/dev/nvme0n1p2  916G  311G  559G  36% /
+/dev/sda1       3.6T  2.9T  532G  85% /srv
+"""
+
+RSYNC = [
+    (wire.STDOUT, "sending incremental file list\n"),
+    (wire.STDOUT, "2026-11-26.csv\n2026-11-27.csv\n"),
+    (wire.STDERR, "rsync: [sender] send_files failed to open rack-3.csv: Permission denied (13)\n"),
+    (wire.STDOUT, "2026-11-28.csv\n实验/温度.csv\n"),
+]
+
+
+class Ran:
+    """Has commands be allowed, and run: `df` to its end, all others without one."""
+
+    async def may_run(self, secret: str) -> bool:
+        del secret
+        return True
+
+    async def allowed(self, secret: str) -> list[dict[str, Any]]:
+        del secret
+        return [
+            {"program": program, "name": Path(program).name, "args": args, "many": many}
+            for program, args, many in ALLOWED
+        ]
+
+    async def serve(self, conn: Connection[Any], secret: str) -> None:
+        del secret
+        await conn.receive()
+        await conn.send(wire.encode(wire.Welcome(wire.VERSION, ME)))
+        run = wire.from_client(await conn.receive())
+        assert isinstance(run, wire.Run)
+        is_df = run.args[0] == "df"
+        await conn.send(wire.encode(wire.Started()))
+        for stream, text in [(wire.STDOUT, DF)] if is_df else RSYNC:
+            await conn.send(wire.data(stream, text.encode()))
+        if is_df:
+            over = wire.Exit(0, None, "exit", 0, 0.006, 0, len(DF), 0)
+            await conn.send(wire.encode(over))
+        async for _ in conn:
+            pass
+
+
 class Stood:
     """Somebody who is here, and does nothing."""
 
@@ -229,12 +326,26 @@ async def fill(chat: Chat) -> None:
         await hub.come(Stood(name))
 
 
+async def run_commands(page: Page) -> None:
+    """Have two commands be run, of which one goes on."""
+    await page.wait_for_selector(".allowed-one")
+    for line, seen in (
+        ("df -h", ".state.done"),
+        ("rsync -av /srv/readings/ backup:readings/", ".line-of.err"),
+    ):
+        await page.fill("#run-line", line)
+        await page.press("#run-line", "Enter")
+        await page.wait_for_selector(seen)
+
+
 async def take(browser: Browser, name: str, size: ViewportSize, scheme: Scheme) -> None:
     """Take the pictures of one size, light or dark."""
     chat = Chat()
     await fill(chat)
     is_phone = size["width"] < 900
-    board = web.Page(chat, Guests(), name="Network lab", owner=Shown())
+    board = web.Page(
+        chat, Guests(), name="Network lab", owner=Shown(), files=Kept(), commands=Ran()
+    )
     async with Server(board.service(), "tcp://127.0.0.1:0") as server:
         context = await browser.new_context(
             viewport=size, color_scheme=scheme, locale="en-GB", has_touch=is_phone
@@ -261,6 +372,21 @@ async def take(browser: Browser, name: str, size: ViewportSize, scheme: Scheme) 
             await page.keyboard.press("Control+k")
             await shoot("find")
             await page.keyboard.press("Escape")
+        await page.goto(f"{address}#tab/files")
+        await page.wait_for_selector(".file")
+        await page.set_input_files(
+            "#files-chosen",
+            [
+                {"name": "lab-image.img", "mimeType": "", "buffer": bytes(20_000_000)},
+                {"name": "slides-week-9.pdf", "mimeType": "", "buffer": b"another one"},
+            ],
+        )
+        await page.wait_for_selector(".upload .why")
+        await page.wait_for_selector(".upload-note:has-text('/s')")
+        await shoot("files")
+        await page.goto(f"{address}#tab/commands")
+        await run_commands(page)
+        await shoot("commands")
         await page.goto(f"{address}#tab/board")
         await page.wait_for_selector(".service")
         await page.wait_for_selector(".token")

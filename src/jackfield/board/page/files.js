@@ -7,11 +7,14 @@
 
 import { post } from "./door.js";
 import { byId, icon, make } from "./dom.js";
-import { dayOf, timeOf } from "./log.js";
+import { timeOf } from "./log.js";
 import { sized } from "./sizes.js";
 import { isSure } from "./sure.js";
 import { UploadList, Uploads, placeOf, takeDrops } from "./uploads.js";
-import { t, why } from "./words.js";
+import { locale, t, why } from "./words.js";
+
+const day = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short" });
+const date = new Intl.DateTimeFormat(locale, { dateStyle: "medium" });
 
 const MOST = 5000;
 const AGAIN = 3000;
@@ -187,7 +190,7 @@ export class FilesTab {
     this.rows = new Map();
     let next = place.firstChild;
     for (const one of entries) {
-      const sign = JSON.stringify([one, dayOf(at(one)), this.mayRemove]);
+      const sign = JSON.stringify([one, whenOf(at(one)), this.mayRemove]);
       const old = known.get(one.name);
       const element = old?.sign === sign ? old.element : this.row(one);
       this.rows.set(one.name, { element, sign });
@@ -212,7 +215,7 @@ export class FilesTab {
     const { name } = one;
     const path = this.folder + name;
     const isFolder = one.kind === "folder";
-    const when = `${dayOf(at(one))} ${timeOf(at(one))}`;
+    const when = whenOf(at(one));
     const title = isFolder
       ? make("button", { type: "button", class: "file-name", "aria-label": t("file_open", { name }), on: { click: () => this.go(`${path}/`) } })
       : make("a", { class: "file-name", href: placeOf(path).href, download: name });
@@ -293,6 +296,14 @@ export class FilesTab {
 
 /** When a file was put there, or else changed. @param {Entry} one */
 const at = (one) => one.put ?? one.modified;
+
+/** Say when something was, in little room. @param {number} seconds since 1970 */
+function whenOf(seconds) {
+  const then = new Date(seconds * 1000);
+  const now = new Date();
+  if (then.toDateString() === now.toDateString()) return `${t("today")} ${timeOf(seconds)}`;
+  return then.getFullYear() === now.getFullYear() ? `${day.format(then)} ${timeOf(seconds)}` : date.format(then);
+}
 
 /** Name a picture that was pasted, all of which are called alike. @param {File} file */
 function named(file) {
