@@ -8,6 +8,8 @@ import { t, why } from "./words.js";
 const MOST_CALLS = 20;
 const MOST_SHOWN = 200;
 
+const isPhone = matchMedia("(max-width: 640px)");
+
 export class CommandsTab {
   constructor() {
     /** @type {Call[]} the newest first */
@@ -94,6 +96,7 @@ export class CommandsTab {
     });
     this.calls.unshift(call);
     byId("calls").prepend(call.element);
+    if (isPhone.matches) byId("allowed-part").open = false; // else what runs is out of sight
     call.element.scrollIntoView({ block: "nearest" });
     return true;
   }
