@@ -1,30 +1,24 @@
 """The client's side: files put and got over one connection, many of them without waiting for each.
 
-The rules this file owns:
-
-1. Up to `AHEAD` things are asked before the answer to the first has come, so that many small files
-   cost no round trip each. What was asked and not answered when a connection ends is given back.
-2. A file is put when the server says that it is there, with the size and hash that were found here;
-   it is got when its hash is the server's. One that changes while it is sent is worth nothing.
-3. While this side works, it says that it is still there; when nothing at all moves for `IDLE`
-   seconds, the server is given up.
+The rule this file owns: a file is put when the server says that it is there, with the size and hash
+that were found here; it is got when its hash is the server's. One that changes while it is sent is
+worth nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 
-from jackfield.errors import BadMessage, EndOfStream, JackfieldError, PeerLost
-from jackfield.net.connection import Connection
-from jackfield.net.folders import MOST_LISTED, FileRefused
+from jackfield.errors import BadMessage, JackfieldError, PeerLost
+from jackfield.net.folders import MOST_LISTED, FileRefused, Folder
 from jackfield.net.incoming import Incoming, Source, exists
-from jackfield.services.files import answers, wire
+from jackfield.services.files import answers
+from jackfield.services.files.asking import Asking, Changed, as_kind, line_of
 from jackfield.services.files.hashing import feed, new_hash
-from jackfield.services.files.moving import BATCH, Intake, dropped
+from jackfield.services.files.moving import BATCH, Intake, dropped, received
 from jackfield.services.files.tasks import (
     GetFile,
     Moved,
@@ -32,145 +26,17 @@ from jackfield.services.files.tasks import (
     PutFolder,
     PutStream,
     Task,
-    Watch,
 )
-from jackfield.services.files.wire import CONTROL, MOST_BODY, SMALL, name_of, summed
-from jackfield.services.files.working import finished, patiently, work
-
-T = TypeVar("T")
-
-AHEAD = 32
-"""Things asked and not answered, at the most."""
-
-AHEAD_BYTES = 4 * 1024 * 1024
-"""Bytes of small files that were sent and of which nothing was heard, at the most."""
-
-IDLE = 60.0
-"""Seconds without a byte either way after which the server is given up."""
-
-_TICK = 2.0
+from jackfield.services.files.wire import MOST_BODY, SMALL, name_of
+from jackfield.services.files.working import finished
 
 
-class Changed(JackfieldError):
-    """A file changed while it was on its way, or bytes did: it may be tried once more."""
-
-
-class _Asked(NamedTuple):
-    """What was asked. take: reads the answer. size: bytes sent along. drop: tidies up instead."""
-
-    task: Task
-    take: Callable[[], Awaitable[None]]
-    size: int
-    drop: Callable[[], None]
-
-
-def _nothing() -> None:
-    """There is nothing to tidy up."""
-
-
-class Remote:
+class Remote(Asking):
     """A folder served elsewhere, over one connection.
 
     Methods raise FileRefused for what the server does not do, PeerLost and RemoteProtocolError;
     what was not answered then is in `given_back()`.
     """
-
-    def __init__(self, conn: Connection[Any], watch: Watch) -> None:
-        self._conn = conn
-        self._watch = watch
-        self._asked: deque[_Asked] = deque()
-        self._ahead = 0
-        self._now: Task | None = None
-        self._minding: asyncio.Task[None] | None = None
-        self.welcome = answers.Welcome(0, 0, read_only=False, no_remove=False)
-
-    async def begin(self, token: str = "") -> None:
-        """Say who one is, and hear what is allowed."""
-        self._minding = asyncio.ensure_future(self._mind())
-        await self._say({"do": "hello", "version": wire.VERSION, "token": token})
-        self.welcome = await self._answer_as(answers.Welcome)
-
-    async def end(self) -> None:
-        """End the connection."""
-        if self._minding is not None:
-            self._minding.cancel()
-        await self._conn.close()
-
-    def given_back(self) -> list[Task]:
-        """Give what was asked and is not answered, first things first. Not twice."""
-        tasks = []
-        for asked in self._asked:
-            tasks.append(asked.task)
-            asked.drop()
-        now, self._now = self._now, None
-        if now is not None and now not in tasks:
-            tasks.append(now)
-        self._asked.clear()
-        return tasks
-
-    async def _mind(self) -> None:
-        """See that something moves."""
-        conn, loop = self._conn, asyncio.get_running_loop()
-        seen, since = -1, loop.time()
-        while True:
-            moved = conn.bytes_received + conn.bytes_sent
-            if moved != seen:
-                seen, since = moved, loop.time()
-            elif loop.time() - since > IDLE:
-                conn.abort(f"nothing moved for {IDLE:g} s")
-                return
-            await asyncio.sleep(_TICK)
-
-    # Asking and hearing
-
-    async def _say(self, message: dict[str, Any], data: bytes = b"") -> None:
-        await self._conn.send_chunk(_line(message) + data)
-
-    async def _still(self) -> None:
-        await self._say({"do": "still"})
-
-    async def _patiently(self, working: Awaitable[T]) -> T:
-        return await patiently(working, self._still)
-
-    async def _work(self, call: Callable[[], T]) -> T:
-        return await self._patiently(work(call))
-
-    async def _answer(self) -> answers.Answer:
-        try:
-            while True:
-                found = answers.answered(await self._conn.receive())
-                if not isinstance(found, wire.Still):
-                    return found
-        except EndOfStream:
-            raise PeerLost(self._conn.reason or "the server has ended the connection") from None
-
-    async def _answer_as(self, kind: type[T]) -> T:
-        return _as(kind, await self._answer())
-
-    async def settle(self, *, most: int = 0, most_bytes: int = 0) -> None:
-        """Hear the answers to what was asked, until no more than these are open."""
-        while self._asked and (len(self._asked) > most or self._ahead > most_bytes):
-            asked = self._asked[0]
-            try:
-                await asked.take()
-            except (FileRefused, Changed) as error:
-                self._watch.failed(asked.task, error)
-            self._asked.popleft()
-            self._ahead -= asked.size
-
-    async def _ask(
-        self,
-        task: Task,
-        message: dict[str, Any],
-        take: Callable[[], Awaitable[None]],
-        data: bytes = b"",
-        drop: Callable[[], None] = _nothing,
-    ) -> None:
-        """Ask for something, and have `take()` hear the answer when its turn comes."""
-        self._asked.append(_Asked(task, take, len(data), drop))
-        self._ahead += len(data)
-        await self._say(message, data)
-        await self.settle(most=AHEAD, most_bytes=AHEAD_BYTES)
 
     # What can be asked
 
@@ -299,7 +165,7 @@ class Remote:
             while at < size and not answer.done():
                 self._watch.moving(task, at, size)
                 body = min(MOST_BODY, size - at)
-                head = _line({"do": "bytes", "at": at, "body": body})
+                head = line_of({"do": "bytes", "at": at, "body": body})
                 if await self._conn.send_file(file, at, body, head=head) < body:
                     self._conn.abort("a file became shorter while it was sent")
                     raise PeerLost(f"{task.label} became shorter while it was sent")
@@ -308,10 +174,10 @@ class Remote:
                 await self._patiently(hashing)
                 if source.has_changed():
                     await self._say({"do": "stop"})
-                    _as(answers.Done, await answer)
+                    as_kind(answers.Done, await answer)
                     raise Changed("it changed while it was sent")
                 await self._say({"do": "end", "size": size, "hash": digest.hexdigest()})
-            _as(answers.Kept, await answer)
+            as_kind(answers.Kept, await answer)
         finally:
             for one in (hashing, answer):
                 one.cancel()
@@ -345,13 +211,13 @@ class Remote:
             is_same = held.there_hash == found
             if is_same or not sends:
                 await self._say({"do": "stop"})
-                _as(answers.Done, await answer)
+                as_kind(answers.Done, await answer)
                 if is_same:
                     return Moved(size, found, already=True)
                 raise exists()
             if not answer.done():
                 await self._say({"do": "end", "size": size, "hash": found})
-            _as(answers.Kept, await answer)
+            as_kind(answers.Kept, await answer)
             return Moved(size, found)
         finally:
             answer.cancel()
@@ -361,15 +227,14 @@ class Remote:
     async def _get(self, task: GetFile) -> None:
         folder, names = task.folder, task.to
         assert folder is not None
-        incoming = await self._work(lambda: Incoming(folder, names))
+        incoming = await self._work(lambda: _begun(folder, names))
         asked = False
         try:
-            await self._work(incoming.begin)
             digest = new_hash()
-            held = Source.of(incoming)
-            await self._patiently(feed(digest, held, 0, incoming.size))
             message: dict[str, Any] = {"do": "get", "name": name_of(task.names)}
             if incoming.size:
+                held = Source.of(incoming)
+                await self._patiently(feed(digest, held, 0, incoming.size))
                 message |= {"at": incoming.size, "hash": digest.hexdigest()}
             asked = True
             await self._ask(
@@ -395,9 +260,11 @@ class Remote:
         at = file.at
         if at not in {0, incoming.size}:
             raise BadMessage(f"the server begins at {at}, which nobody asked for")
-        if at == 0:
+        if at == 0 and incoming.size:
             digest = new_hash()
             await self._work(incoming.restart)
+        if file.body <= SMALL:
+            return await self._take_small(task, incoming, digest, file)
         done = at
 
         def progress(size: int) -> None:
@@ -417,13 +284,25 @@ class Remote:
             with contextlib.suppress(FileRefused):
                 await intake.settle()
         sent = await self._answer_as(answers.Sent)
-        found = digest.hexdigest()
-        if sent.changed or sent.hash != found:
-            if not sent.changed:
-                await self._work(incoming.restart)
-            raise Changed("it changed while it was sent, or bytes did on the way")
-        await self._work(lambda: incoming.finish(file.mode, file.mtime, replace=task.replace))
+        found: str = digest.hexdigest()
+        await self._work(lambda: _end(task, incoming, file, sent, found))
         return Moved(file.size, found, at)
+
+    async def _take_small(
+        self, task: GetFile, incoming: Incoming, digest: Any, file: answers.File
+    ) -> Moved:
+        """Take what is little, or little is missing of: with one call of a thread."""
+        data = await received(self._conn, file.body)
+        sent = await self._answer_as(answers.Sent)
+        self._watch.moving(task, file.size, file.size)
+        found: str = digest.update(data).hexdigest()
+
+        def keep() -> None:
+            incoming.write([data])
+            _end(task, incoming, file, sent, found)
+
+        await self._work(keep)
+        return Moved(file.size, found, file.at)
 
     async def get_stream(
         self, names: Sequence[bytes], write: Callable[[bytes], Awaitable[None]]
@@ -446,8 +325,26 @@ class Remote:
         return Moved(file.size, sent.hash)
 
 
-def _line(message: dict[str, Any]) -> bytes:
-    return CONTROL.encode(summed(message))
+def _begun(folder: Folder, names: Sequence[bytes]) -> Incoming:
+    """Open what has come of a file."""
+    incoming = Incoming(folder, names)
+    try:
+        incoming.begin()
+    except FileRefused:
+        incoming.close()
+        raise
+    return incoming
+
+
+def _end(
+    task: GetFile, incoming: Incoming, file: answers.File, sent: answers.Sent, found: str
+) -> None:
+    """Give a file its name, if it is the server's. Raises Changed and FileRefused."""
+    if sent.changed or sent.hash != found:
+        if not sent.changed:
+            incoming.restart()
+        raise Changed("it changed while it was sent, or bytes did on the way")
+    incoming.finish(file.mode, file.mtime, replace=task.replace)
 
 
 def _offer(names: tuple[bytes, ...], source: Source, *, replace: bool) -> dict[str, Any]:
@@ -459,19 +356,6 @@ def _offer(names: tuple[bytes, ...], source: Source, *, replace: bool) -> dict[s
         "mtime": source.info.st_mtime_ns,
         "replace": replace,
     }
-
-
-def _as(kind: type[T], answer: answers.Answer) -> T:
-    """Give an answer that is to be of a kind. Raises FileRefused, Changed and BadMessage."""
-    if isinstance(answer, kind):
-        return answer
-    if isinstance(answer, answers.Failed):
-        if answer.why == "differs":
-            raise Changed(answer.text)
-        if answer.why == answers.REFUSED and kind is not answers.Welcome:
-            raise PeerLost(f"the server ends the connection: {answer.text}")
-        raise FileRefused(answer.text, answer.why)
-    raise BadMessage(f"the server answered by {type(answer).__name__.lower()}, out of turn")
 
 
 def _filled(read: Callable[[int], bytes], size: int) -> bytes:

@@ -70,6 +70,8 @@ def place(text: str) -> Place:
     try:
         name = decoded(path).strip("/")
         return Place(found, tuple(names_of(name)))
+    except UnicodeEncodeError:
+        raise EndpointError(f"{shown(text)}: it is no UTF-8, so it names nothing there") from None
     except Wrong as wrong:
         raise EndpointError(f"{shown(text)}: {wrong}") from None
     except BadName as error:

@@ -110,7 +110,7 @@ class Session:
         return await patiently(working, self._still)
 
     async def _work(self, call: Callable[[], T]) -> T:
-        return await self._patiently(work(call))
+        return await work(call, self._still)
 
     async def _free(self, call: Callable[[], T]) -> T:
         """Call in a thread, and again for a moment as long as somebody else writes that file.
@@ -330,11 +330,24 @@ class Session:
     # Giving files
 
     async def _get(self, asked: wire.Get) -> None:
-        source = Source(*await self._work(lambda: self._folder.find_file(asked.names)))
+        source, data = await self._work(lambda: self._found(asked))
         try:
-            await self._send(asked, source)
+            if data is None:
+                await self._send(asked, source)
+            else:
+                await self._send_small(source, 0, data, new_hash())
         finally:
             source.close()
+
+    def _found(self, asked: wire.Get) -> tuple[Source, bytes | None]:
+        """Open a file; give what is in it, too, if that is little and none of it is there."""
+        source = Source(*self._folder.find_file(asked.names))
+        try:
+            small = source.size <= SMALL and not asked.at
+            return source, source.read(0, source.size) if small else None
+        except FileRefused:
+            source.close()
+            raise
 
     async def _send(self, asked: wire.Get, source: Source) -> None:
         digest, at = new_hash(), 0
@@ -345,27 +358,14 @@ class Session:
             else:
                 digest = new_hash()
         size = source.size
-        item = item_of(b"", source.info)
-        head = {
-            "is": "file",
-            "size": size,
-            "mode": item.mode,
-            "mtime": item.mtime,
-            "at": at,
-            "body": size - at,
-        }
         if size - at <= SMALL:
-            data = await work(lambda: source.read(at, size - at))
-            if len(data) < size - at:
-                raise FileRefused("it has become shorter in this moment; try again")
-            digest.update(data)
-            end = self._end(source, digest.hexdigest())
-            await self._conn.send_chunk(_line(head) + data + _line(end))
+            data = await self._work(lambda: source.read(at, size - at))
+            await self._send_small(source, at, data, digest)
             return
         known = self._shared.hashes.get(source.info)
         hashing = None if known else asyncio.ensure_future(feed(digest, source, at, size))
         try:
-            await self._send_body(source, at, _line(head))
+            await self._send_body(source, at, _head(source, at))
             if hashing is not None:
                 await self._patiently(hashing)
         finally:
@@ -374,6 +374,13 @@ class Session:
                 with contextlib.suppress(asyncio.CancelledError, FileRefused):
                     await finished(hashing)
         await self._say(self._end(source, known or digest.hexdigest()))
+
+    async def _send_small(self, source: Source, at: int, data: bytes, digest: Any) -> None:
+        if len(data) < source.size - at:
+            raise FileRefused("it has become shorter in this moment; try again")
+        digest.update(data)
+        end = self._end(source, digest.hexdigest())
+        await self._conn.send_chunk(_head(source, at) + data + _line(end))
 
     async def _send_body(self, source: Source, at: int, head: bytes) -> None:
         conn = self._conn
@@ -458,6 +465,16 @@ class Session:
         await self._work(lambda: self._folder.remove(asked.names, deep=asked.deep))
         await shared.rights.changed(self._who, name, None)
         await self._say({"is": "removed"})
+
+
+def _head(source: Source, at: int) -> bytes:
+    """Say what comes of a file."""
+    item = item_of(b"", source.info)
+    size = source.size
+    return _line(
+        {"is": "file", "size": size, "mode": item.mode, "mtime": item.mtime}
+        | {"at": at, "body": size - at}
+    )
 
 
 def _line(message: dict[str, Any]) -> bytes:

@@ -68,10 +68,17 @@ async def finished(*futures: asyncio.Future[Any] | None) -> None:
             raise found
 
 
-async def work(call: Callable[[], T]) -> T:
-    """Have a thread call; give what it gives, and raise what it raises."""
+async def work(call: Callable[[], T], still: Callable[[], Awaitable[None]] | None = None) -> T:
+    """Have a thread call; give what it gives, and raise what it raises.
+
+    still: called now and then while it takes long.
+    """
     future = begin(call)
-    await finished(future)
+    try:
+        while still is not None and not (await asyncio.wait([future], timeout=STILL))[0]:
+            await still()
+    finally:
+        await finished(future)
     return future.result()
 
 

@@ -50,6 +50,7 @@ def test_a_place_is_an_endpoint_and_a_name(
         ("tcp://h.example:9/a%00", "NUL"),
         ("tcp://h.example:9/a%zz", "percent-encoded"),
         ("tcp://h.example:9/%ff", "no UTF-8"),
+        ("tcp://h.example:9/\udcff", "no UTF-8"),
         ("tcp://h.example:9/.jackfield-x", "begins with"),
         ("tcp:", "missing"),
         ("", "scheme"),

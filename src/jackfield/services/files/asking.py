@@ -1,0 +1,177 @@
+"""A connection to a server of files: what is asked over it, and the answers in their order.
+
+The rules this file owns:
+
+1. Up to `AHEAD` things are asked before the answer to the first has come, so that many small files
+   cost no round trip each. What was asked and not answered when a connection ends is given back.
+2. While this side works, it says that it is still there; when nothing at all moves for `IDLE`
+   seconds, the server is given up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple, TypeVar
+
+from jackfield.errors import BadMessage, EndOfStream, JackfieldError, PeerLost
+from jackfield.net.connection import Connection
+from jackfield.net.folders import FileRefused
+from jackfield.services.files import answers, wire
+from jackfield.services.files.tasks import Task, Watch
+from jackfield.services.files.wire import CONTROL, summed
+from jackfield.services.files.working import patiently, work
+
+T = TypeVar("T")
+
+AHEAD = 32
+"""Things asked and not answered, at the most."""
+
+AHEAD_BYTES = 4 * 1024 * 1024
+"""Bytes of small files that were sent and of which nothing was heard, at the most."""
+
+IDLE = 60.0
+"""Seconds without a byte either way after which the server is given up."""
+
+_TICK = 2.0
+
+
+class Changed(JackfieldError):
+    """A file changed while it was on its way, or bytes did: it may be tried once more."""
+
+
+class _Asked(NamedTuple):
+    """What was asked. take: reads the answer. size: bytes sent along. drop: tidies up instead."""
+
+    task: Task
+    take: Callable[[], Awaitable[None]]
+    size: int
+    drop: Callable[[], None]
+
+
+def _nothing() -> None:
+    """There is nothing to tidy up."""
+
+
+class Asking:
+    """A folder served elsewhere, over one connection: what is asked of it.
+
+    Methods raise FileRefused for what the server does not do, PeerLost and RemoteProtocolError;
+    what was not answered then is in `given_back()`.
+    """
+
+    def __init__(self, conn: Connection[Any], watch: Watch) -> None:
+        self._conn = conn
+        self._watch = watch
+        self._asked: deque[_Asked] = deque()
+        self._ahead = 0
+        self._now: Task | None = None
+        self._minding: asyncio.Task[None] | None = None
+        self.welcome = answers.Welcome(0, 0, read_only=False, no_remove=False)
+
+    async def begin(self, token: str = "") -> None:
+        """Say who one is, and hear what is allowed."""
+        self._minding = asyncio.ensure_future(self._mind())
+        await self._say({"do": "hello", "version": wire.VERSION, "token": token})
+        self.welcome = await self._answer_as(answers.Welcome)
+
+    async def end(self) -> None:
+        """End the connection."""
+        if self._minding is not None:
+            self._minding.cancel()
+        await self._conn.close()
+
+    def given_back(self) -> list[Task]:
+        """Give what was asked and is not answered, first things first. Not twice."""
+        tasks = []
+        for asked in self._asked:
+            tasks.append(asked.task)
+            asked.drop()
+        now, self._now = self._now, None
+        if now is not None and now not in tasks:
+            tasks.append(now)
+        self._asked.clear()
+        return tasks
+
+    async def _mind(self) -> None:
+        """See that something moves."""
+        conn, loop = self._conn, asyncio.get_running_loop()
+        seen, since = -1, loop.time()
+        while True:
+            moved = conn.bytes_received + conn.bytes_sent
+            if moved != seen:
+                seen, since = moved, loop.time()
+            elif loop.time() - since > IDLE:
+                conn.abort(f"nothing moved for {IDLE:g} s")
+                return
+            await asyncio.sleep(_TICK)
+
+    # Asking and hearing
+
+    async def _say(self, message: dict[str, Any], data: bytes = b"") -> None:
+        await self._conn.send_chunk(line_of(message) + data)
+
+    async def _still(self) -> None:
+        await self._say({"do": "still"})
+
+    async def _patiently(self, working: Awaitable[T]) -> T:
+        return await patiently(working, self._still)
+
+    async def _work(self, call: Callable[[], T]) -> T:
+        return await work(call, self._still)
+
+    async def _answer(self) -> answers.Answer:
+        try:
+            while True:
+                found = answers.answered(await self._conn.receive())
+                if not isinstance(found, wire.Still):
+                    return found
+        except EndOfStream:
+            raise PeerLost(self._conn.reason or "the server has ended the connection") from None
+
+    async def _answer_as(self, kind: type[T]) -> T:
+        return as_kind(kind, await self._answer())
+
+    async def settle(self, *, most: int = 0, most_bytes: int = 0) -> None:
+        """Hear the answers to what was asked, until no more than these are open."""
+        while self._asked and (len(self._asked) > most or self._ahead > most_bytes):
+            asked = self._asked[0]
+            try:
+                await asked.take()
+            except (FileRefused, Changed) as error:
+                self._watch.failed(asked.task, error)
+            self._asked.popleft()
+            self._ahead -= asked.size
+
+    async def _ask(
+        self,
+        task: Task,
+        message: dict[str, Any],
+        take: Callable[[], Awaitable[None]],
+        data: bytes = b"",
+        drop: Callable[[], None] = _nothing,
+    ) -> None:
+        """Ask for something, and have `take()` hear the answer when its turn comes."""
+        self._asked.append(_Asked(task, take, len(data), drop))
+        self._ahead += len(data)
+        await self._say(message, data)
+        await self.settle(most=AHEAD, most_bytes=AHEAD_BYTES)
+
+
+def line_of(message: dict[str, Any]) -> bytes:
+    """Write a message, with its sum."""
+    return CONTROL.encode(summed(message))
+
+
+def as_kind(kind: type[T], answer: answers.Answer) -> T:
+    """Give an answer that is to be of a kind. Raises FileRefused, Changed and BadMessage."""
+    if isinstance(answer, kind):
+        return answer
+    if isinstance(answer, answers.Failed):
+        if answer.why == "differs":
+            raise Changed(answer.text)
+        if answer.why == answers.REFUSED and kind is not answers.Welcome:
+            raise PeerLost(f"the server ends the connection: {answer.text}")
+        raise FileRefused(answer.text, answer.why)
+    raise BadMessage(f"the server answered by {type(answer).__name__.lower()}, out of turn")
