@@ -241,6 +241,8 @@ RSYNC = [
 class Ran:
     """Has commands be allowed, and run: `df` to its end, all others without one."""
 
+    is_served = True
+
     async def may_run(self, secret: str) -> bool:
         del secret
         return True

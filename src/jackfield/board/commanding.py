@@ -121,9 +121,14 @@ class BoardCommands:
 
     # As the page has it
 
+    @property
+    def is_served(self) -> bool:
+        """As `needs.Running`."""
+        return self._source.is_served
+
     async def may_run(self, secret: str) -> bool:
         """As `needs.Running`."""
-        return self._source.is_served and bool(await self.names(_proof(secret)))
+        return self.is_served and bool(await self.names(_proof(secret)))
 
     async def allowed(self, secret: str) -> list[dict[str, Any]]:
         """As `needs.Running`."""

@@ -65,6 +65,10 @@ class Files(Protocol):
 class Running(Protocol):
     """What the page needs somebody to do about remote commands."""
 
+    @property
+    def is_served(self) -> bool:
+        """Whether there are any now."""
+
     async def may_run(self, secret: str) -> bool:
         """Whether whoever has this session may run anything here, now."""
 

@@ -355,6 +355,8 @@ class Page:
             await self._tell(exchange, 403, {"why": "only the board's own page may run commands"})
         elif not _is_private(exchange):
             await self._tell(exchange, 403, {"why": "off loopback commands are run over TLS alone"})
+        elif not self._commands.is_served:
+            await self._tell(exchange, 404, {"why": "this board runs no commands now"})
         elif is_page and not await self._may_run(secret):
             is_known = await self._person(exchange) is not None
             why = "only operators of this board run commands" if is_known else "sign in first"

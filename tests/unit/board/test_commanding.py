@@ -28,8 +28,8 @@ def test_a_board_without_a_policy_has_no_commands(tmp_path: Path) -> None:
         owner = lab.owner()
         assert "commands" not in lab.board.units
         assert json.loads(lab.ask("/me", Cookie=owner).body)["commands"] is False
-        assert lab.listed(owner)[0] == 403
-        assert lab.turned_away(owner) == 403
+        assert lab.listed(owner) == (404, {"why": "this board runs no commands now"})
+        assert lab.turned_away(owner) == 404
 
 
 # Who may
@@ -180,7 +180,7 @@ def test_what_runs_ends_with_the_service_and_with_the_board(tmp_path: Path) -> N
             lab.do(owner, "stop", names=["commands"])
             assert one.hear("exit")["signal"] == "TERM"
             assert "not allowed" in one.refused("env", "echo", "x")
-        assert lab.turned_away(owner) == 403
+        assert lab.turned_away(owner) == 404
         lab.do(owner, "start", names=["commands"])
         with lab.sitting(owner) as one:
             one.begins()

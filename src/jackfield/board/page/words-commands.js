@@ -106,6 +106,7 @@ export const ZH = {
 /** What is refused, as the board says it, and the Chinese for it. @type {[RegExp, string][]} */
 export const WHY_ZH = [
   [/^only operators of this board run commands$/, "只有管理员能运行命令"],
+  [/^this board runs no commands now$/, "看板现在不运行命令"],
   [/^you may not run anything here any more$/, "你不能再在这里运行命令了"],
   [/^too many commands run at the moment.*$/, "现在运行的命令太多，请稍后再试"],
   [/^off loopback commands are run over TLS alone$/, "从网络上只能通过 TLS 运行命令"],
