@@ -143,7 +143,7 @@ BREAKS: list[tuple[list[Any], str]] = [
     ([{"do": "hello", "version": 1}, {"do": "run", "args": ["sh"]}, {"do": "end"}, b"\0x"],
      "standard input has ended"),
     ([{"do": "hello", "version": 1}, {"do": "run", "args": ["sh", "-c", "sleep 60"]},
-      *[b"\0" + b"x" * 65536] * 40], f"more than {WINDOW} bytes of standard input"),
+      *[b"\0" + b"x" * 65536] * 22], f"more than {WINDOW} bytes of standard input"),
     ([{"do": "hello", "version": 1}, {"do": "run", "args": ["sh"]},
       {"do": "more", "stream": 1, "bytes": 1}], "room for more than was sent"),
 ]  # fmt: skip

@@ -77,31 +77,30 @@ def descendants(root: int, without: Iterable[int] = ()) -> list[int]:
     return found
 
 
-def are_more_than(most: int, root: int) -> bool:
-    """Whether more than so many processes live below `root`: about, and at little cost.
+def listed_below(root: int, without: Iterable[int] = ()) -> list[int]:
+    """As `descendants()`, and nobody else's process is looked at: about, and at little cost.
 
-    Where the system lists children (CONFIG_PROC_CHILDREN, proc(5)) nobody else is looked at. One
-    may be missed then while others end, so this is for counting, and not for ending.
+    Where the system lists children (CONFIG_PROC_CHILDREN, proc(5)), one may be missed while others
+    end: whoever must have all of them looks again.
     """
-    count = 0
+    out = set(without)
+    found: list[int] = []
     waiting = [root]
     while waiting:
         pid = waiting.pop()
-        for thread in _listed(f"/proc/{pid}/task"):
+        for thread in _names(f"/proc/{pid}/task"):
             try:
                 with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:  # noqa: PTH123
-                    below = file.read().split()
+                    below = [one for one in map(int, file.read().split()) if one not in out]
             except FileNotFoundError:
                 if pid == root:  # there are no such lists here
-                    return len(descendants(root)) > most
+                    return descendants(root, without)
                 continue  # it has ended
             except OSError:  # likewise
                 continue
-            count += len(below)
-            if count > most:
-                return True
-            waiting += map(int, below)
-    return False
+            found += below
+            waiting += below
+    return [pid for pid in found if parent_of(pid)]
 
 
 def send(pid: int, number: int, among: set[int]) -> bool:
@@ -123,7 +122,7 @@ def send(pid: int, number: int, among: set[int]) -> bool:
 
 def signal_all(root: int, number: int, without: Iterable[int] = ()) -> set[int]:
     """Send a signal to everything below `root`; give who got it."""
-    found = descendants(root, without)
+    found = listed_below(root, without)
     among = {root, *found}
     return {pid for pid in found if send(pid, number, among)}
 
@@ -131,11 +130,12 @@ def signal_all(root: int, number: int, without: Iterable[int] = ()) -> set[int]:
 def kill_all(root: int, without: Iterable[int] = ()) -> set[int]:
     """Kill everything below `root` that there is now; give who was.
 
-    They are stopped first, until none is left that runs and could start another.
+    They are stopped first, until none is left that runs and could start another. One that comes
+    from elsewhere in the tree meanwhile may be missed: whoever must have all calls this again.
     """
     stopped: set[int] = set()
     for _ in range(100):
-        found = descendants(root, without)
+        found = listed_below(root, without)
         among = {root, *found}
         new = {pid for pid in found if pid not in stopped and send(pid, signal.SIGSTOP, among)}
         if not new:
@@ -297,6 +297,13 @@ def _own_cgroups() -> list[str]:
         return []
     path = Path(roots[0] + own[0].rstrip("/"))
     return [str(path), str(path.parent)] if own[0].rstrip("/") else [str(path)]
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)  # noqa: PTH208  as above
+    except OSError:
+        return []
 
 
 def _listed(folder: str) -> list[str]:

@@ -16,7 +16,7 @@ from tests.remote import wait_until
 if sys.platform != "linux":
     pytest.skip("Linux alone has what it takes", allow_module_level=True)
 
-TREE = "sleep 600 & sh -c 'sleep 600 & sleep 600 & wait' & wait"
+TREE = "sleep 600 & sh -c 'sleep 600 & sleep 600 & wait' & wait; read line"
 
 
 @pytest.fixture
@@ -24,6 +24,7 @@ def tree() -> Iterator[subprocess.Popen[bytes]]:
     """A shell with four processes below it, which gets the orphans among them."""
     process = subprocess.Popen(
         ["sh", "-c", TREE],
+        stdin=subprocess.PIPE,  # for the shell to stay when all others are gone
         preexec_fn=children.become_subreaper,  # noqa: PLW1509  what it does is one system call
     )
     try:
@@ -32,7 +33,7 @@ def tree() -> Iterator[subprocess.Popen[bytes]]:
     finally:
         children.kill_all(process.pid)
         process.kill()
-        process.wait()
+        process.communicate()
 
 
 def test_everything_below_a_process_is_found(tree: subprocess.Popen[bytes]) -> None:
@@ -40,8 +41,9 @@ def test_everything_below_a_process_is_found(tree: subprocess.Popen[bytes]) -> N
     assert set(found) <= set(children.descendants(os.getpid()))
     inner = next(pid for pid in found if len(children.descendants(pid)) == 2)
     assert len(children.descendants(tree.pid, without=[inner])) == 1
-    assert children.are_more_than(3, tree.pid)
-    assert not children.are_more_than(4, tree.pid)
+    assert set(children.listed_below(tree.pid)) == set(found)
+    assert len(children.listed_below(tree.pid, without=[inner])) == 1
+    assert children.listed_below(1 << 30) == []
     assert children.parent_of(tree.pid) == os.getpid()
     assert children.parent_of(1 << 30) == 0
 
@@ -51,7 +53,12 @@ def test_everything_below_a_process_is_killed(tree: subprocess.Popen[bytes]) -> 
     got = children.kill_all(tree.pid)
     assert got <= found
     assert got
-    wait_until(lambda: not any(children.parent_of(pid) for pid in found))
+
+    def is_gone() -> bool:
+        children.kill_all(tree.pid)  # again, as one may have been missed
+        return not any(children.parent_of(pid) for pid in found)
+
+    wait_until(is_gone)
 
 
 def test_nobody_else_gets_a_signal(tree: subprocess.Popen[bytes]) -> None:

@@ -16,12 +16,16 @@ import os
 import select
 import signal
 import sys
+import time
 
 from jackfield.net import children
 from jackfield.net.children import Cgroup, Cgroups, find_cgroups
 from jackfield.net.handing import Socket, adopt, control_pair, hand, take
 from jackfield.services.commands import prepared
-from jackfield.services.commands.supervisor import Supervisor
+from jackfield.services.commands.supervisor import AGAIN, Supervisor
+
+_ROUNDS = 500
+"""Times that orphans are killed, should one be held up by a broken disk: others wait meanwhile."""
 
 
 class Helper:
@@ -55,7 +59,7 @@ class Helper:
         self._control.close()
         while self._supervisors:  # each sees for itself whether the server is gone
             self._reap({fd for fd, _ in poll.poll()})
-        children.kill_all(os.getpid())
+        self._kill_orphans()
         self._cgroups.close()
 
     def _reap(self, ready: set[int]) -> None:
@@ -76,7 +80,15 @@ class Helper:
                     if cgroup is not None:
                         cgroup.kill()
         if orphaned:
+            self._kill_orphans()
+
+    def _kill_orphans(self) -> None:
+        """Kill whoever is below this process, and not below a supervisor."""
+        for _ in range(_ROUNDS):
+            if not children.descendants(os.getpid(), without=self._supervisors):
+                return
             children.kill_all(os.getpid(), without=self._supervisors)
+            time.sleep(AGAIN)
 
     def _prepare(self) -> None:
         self._count += 1

@@ -135,7 +135,7 @@ class Supervisor:
                 self._end("timeout")
             elif self._counts and now >= self._look_at:
                 self._look_at = now + LOOK
-                if children.are_more_than(order.processes, os.getpid()):
+                if len(children.listed_below(os.getpid())) > order.processes:
                     self._end("processes", at_once=True)
         if self._kill_at and now >= self._kill_at:
             self._kill()
