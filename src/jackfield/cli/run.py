@@ -79,7 +79,7 @@ class Wishes:
       jackfield run tcp://127.0.0.1:7022 -- date
       jackfield run tls://lab.example:7022 --token-file token -- ls -l
       tar c . | jackfield run unix:///run/commands.sock -- tar x
-      jackfield run wss://board.example/commands -- date
+      jackfield run wss://board.example:443/commands -- date
       jackfield run tcp://127.0.0.1:7022"""
 )
 @click.argument("endpoint")
