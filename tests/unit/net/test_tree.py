@@ -380,3 +380,22 @@ def test_closing_twice_is_closing_once(folder: Path) -> None:
     tree.close()
     tree.close()
     assert tree.fd == -1
+
+
+@pytest.mark.parametrize("way", ["openat2", "step by step"])
+def test_no_link_is_followed_when_none_is_to_be(
+    way: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even one that stays inside, be it on the way or at its end."""
+    (folder / "in").symlink_to("d")
+    (folder / "d" / "c").symlink_to("b")
+    if way == "step by step":
+        monkeypatch.setattr(module, "_has_openat2", lambda _: False)
+    tree = Tree(str(folder), no_links=True)
+    assert [opened(tree, path) for path in ("d/b", "in", "in/b", "d/c")] == [
+        b"beta",
+        None,
+        None,
+        None,
+    ]
+    tree.close()
