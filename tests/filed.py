@@ -108,8 +108,11 @@ class Native:
         self._lines = self._conn.makefile("rb")
         self.hello = self.ask({"do": "hello", "version": 1, "token": token})
 
-    def ask(self, message: dict[str, Any], data: bytes = b"") -> Any:
+    def send(self, message: dict[str, Any], data: bytes = b"") -> None:
         self._conn.sendall(json.dumps(message).encode() + b"\n" + data)
+
+    def ask(self, message: dict[str, Any], data: bytes = b"") -> Any:
+        self.send(message, data)
         return self.heard()
 
     def heard(self) -> Any:

@@ -72,6 +72,23 @@ def test_a_file_is_whoever_has_put_it_over_whatever_way() -> None:
         assert here.names() == []
 
 
+def test_a_file_that_somebody_puts_meanwhile_is_not_replaced() -> None:
+    with filed() as here:
+        mei = here.token("Mei")
+        with native(here, here.token("Olu")) as olu:
+            offer = {"do": "put", "name": "x", "size": len(MORE), "mode": 0o644, "replace": True}
+            assert olu.ask(offer)["is"] == "held"
+            # while that is on its way nobody else writes the name, but by another way
+            assert here.http("PUT", "x", DATA, mei).status == 409
+            assert here.http("PUT", "y", DATA, mei).status == 201
+            (here.folder / "y").rename(here.folder / "x")
+            message = {"do": "bytes", "at": 0, "body": len(MORE)}
+            olu.send(message, MORE)
+            end = {"do": "end", "size": len(MORE), "hash": blake3(MORE).hexdigest()}
+            assert olu.ask(end)["why"] == "denied"
+        assert (here.folder / "x").read_bytes() == DATA
+
+
 def test_the_commands_say_who_one_is_by_a_token(tmp_path: Path) -> None:
     with filed() as here:
         token = tmp_path / "token"

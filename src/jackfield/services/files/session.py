@@ -323,6 +323,8 @@ class Session:
         if asked.size not in {None, end.size} or intake.digest.hexdigest() != end.hash:
             await self._work(incoming.restart)
             raise _differs()
+        if self._replaces(asked):  # somebody else may have put it meanwhile, and nobody can now
+            await self._shared.rights.may_change(self._who, name_of(asked.names))
         await self._work(
             lambda: incoming.finish(asked.mode, asked.mtime, replace=self._replaces(asked))
         )
