@@ -379,8 +379,8 @@ async def take(browser: Browser, name: str, size: ViewportSize, scheme: Scheme) 
         await page.set_input_files(
             "#files-chosen",
             [
-                {"name": "lab-image.img", "mimeType": "", "buffer": bytes(20_000_000)},
-                {"name": "slides-week-9.pdf", "mimeType": "", "buffer": b"another one"},
+                FilePayload(name="lab-image.img", mimeType="", buffer=bytes(20_000_000)),
+                FilePayload(name="slides-week-9.pdf", mimeType="", buffer=b"another one"),
             ],
         )
         await page.wait_for_selector(".upload .why")
