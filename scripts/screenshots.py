@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 from unittest import mock
 
-from playwright.async_api import Browser, Page, ViewportSize, async_playwright
+from playwright.async_api import Browser, FilePayload, Page, ViewportSize, async_playwright
 
 from jackfield.board import web
 from jackfield.board.codes import picture_of
