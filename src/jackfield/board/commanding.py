@@ -110,10 +110,10 @@ class BoardCommands:
             return ()
         if account is None or account.role not in _ROLES:
             return ()
-        key = key_of(account.name)
-        if key in _NOT_NAMES:
-            return (f"account:{account.name}", *_ROLES[account.role])
-        return (account.name, key, *_ROLES[account.role])
+        key, roles = key_of(account.name), _ROLES[account.role]
+        if key in _NOT_NAMES.difference(roles):
+            return (f"account:{account.name}", *roles)
+        return (account.name, key, *roles)
 
     def note(self, event: Event) -> None:
         """Tell the board's operator of it."""

@@ -86,8 +86,10 @@ def test_a_name_that_is_a_role_gives_no_role(tmp_path: Path) -> None:
         cookie = lab.invited("Owner", "operator")
         assert lab.listed(cookie) == (200, {"allowed": []})
         with lab.sitting(cookie) as one:
-            one.come_in()
+            assert one.come_in() == "account:Owner"
             assert "not allowed" in one.refused("env", "echo", "x")
+        with lab.sitting(lab.invited("Operator", "operator")) as one:
+            assert one.come_in() == "Operator"
 
 
 def test_a_name_counts_as_the_chat_compares_names_and_lists_its_own_lines(tmp_path: Path) -> None:
