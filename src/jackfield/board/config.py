@@ -34,7 +34,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
@@ -45,10 +44,8 @@ from jackfield.endpoints import Endpoint, parse
 from jackfield.errors import ConfigurationError, EndpointError
 from jackfield.limits import DEFAULT, Limits
 from jackfield.models.names import MODELS, ModelName
-from jackfield.net import files
-
-MOST_BYTES = 1024 * 1024
-"""Bytes of a configuration file."""
+from jackfield.services import toml
+from jackfield.services.toml import Toml
 
 MOST_SERVICES = 100
 
@@ -122,38 +119,25 @@ def load(path: str | None, where: Where = "here") -> Config:
     """
     if path is None:
         return read("", "the default configuration", where)
-    data = files.read(path, MOST_BYTES)
-    try:
-        return read(data.decode(), path, where)
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise ConfigurationError(f"{path}, line {line}: this is no UTF-8") from None
+    return _Reader(toml.load(path), _DEFAULT[where]).config()
 
 
 def read(text: str, path: str, where: Where = "here") -> Config:
     """Read a configuration. path: what to call it in an error. where: as for `load()`."""
-    try:
-        found = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        place = re.search(r"\(at line (\d+), column \d+\)", str(error))
-        line = place[1] if place else text.count("\n") + 1
-        what = str(error).partition(" (at")[0]
-        raise ConfigurationError(f"{path}, line {line}: {what}") from None
-    except RecursionError:
-        raise ConfigurationError(f"{path}: it is nested too deeply") from None
-    return _Reader(text, path, _DEFAULT[where]).config(found)
+    return _Reader(Toml(text, path), _DEFAULT[where]).config()
 
 
 class _Reader:
     """Checks what was read, and says where it stands."""
 
-    def __init__(self, text: str, path: str, usual: dict[str, str]) -> None:
+    def __init__(self, file: Toml, usual: dict[str, str]) -> None:
         self._usual = usual
-        self._lines = text.splitlines()
-        self._path = path
+        self._wrong = file.wrong
+        self._file = file
 
-    def config(self, found: dict[str, Any]) -> Config:
+    def config(self) -> Config:
         """Make the whole of it."""
+        found = self._file.found
         for key in found:
             if key not in {"board", "services"}:
                 raise self._wrong((key,), f"{key!r} means nothing here; there are board, services")
@@ -213,7 +197,7 @@ class _Reader:
         if not isinstance(path, str) or not path or "\0" in path:
             what = 'commands runs what a policy allows; name its file: policy = "policy.toml"'
             raise self._wrong((*at, "policy"), what)
-        return os.path.join(os.path.dirname(self._path), os.path.expanduser(path))  # noqa: PTH111, PTH118, PTH120  as it is written, for messages
+        return os.path.join(os.path.dirname(self._file.path), os.path.expanduser(path))  # noqa: PTH111, PTH118, PTH120  as it is written, for messages
 
     def _endpoints(self, at: tuple[str, ...], table: dict[str, Any]) -> tuple[Endpoint, ...]:
         at = (*at, "endpoints")
@@ -305,22 +289,6 @@ class _Reader:
         if not isinstance(table, dict):
             raise self._wrong((key,), f"{key} is a table: write [{key}] on a line of its own")
         return table
-
-    def _wrong(self, at: tuple[str, ...], what: str) -> ConfigurationError:
-        return ConfigurationError(f"{self._path}, line {self._line_of(at)}: {what}")
-
-    def _line_of(self, at: tuple[str, ...]) -> int:
-        """Say in which line something stands: as near as can be told from its names."""
-        line = 0
-        for depth in range(1, len(at) + 1):
-            header = r"\.".join(rf"[\"']?{re.escape(name)}[\"']?" for name in at[:depth])
-            last = re.escape(at[depth - 1])
-            pattern = re.compile(rf"\s*(\[+\s*{header}[\s.\]]|(\S+\.)?[\"']?{last}[\"']?\s*[=.])")
-            for number in range(line, len(self._lines)):
-                if pattern.match(self._lines[number]):
-                    line = number
-                    break
-        return line + 1
 
 
 def _frozen(value: Any) -> Any:
