@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import closing
+from dataclasses import replace
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -11,9 +14,10 @@ from websockets.typing import Origin
 
 from jackfield.errors import ConfigurationError
 from jackfield.events import CommandEnded, CommandRefused, CommandStarted
+from jackfield.net.binding import reachable_host
 from jackfield.services.commands import wire
 from tests.commanded import POLICY, WAIT, Running, running, token_in
-from tests.live import until
+from tests.live import PATIENCE, until
 from tests.owned import CONFIG
 from tests.remote import ran
 
@@ -124,6 +128,24 @@ def test_behind_a_proxy_in_the_clear_there_are_none(tmp_path: Path) -> None:
         assert (status, "TLS alone" in told["why"]) == (403, True)
         about = lab.ask("/me", Cookie=owner, X_Forwarded_Proto="http")
         assert json.loads(about.body)["commands"] is False
+
+
+def test_off_loopback_in_the_clear_the_page_runs_none(tmp_path: Path) -> None:
+    with running(tmp_path) as lab:
+        lab.write(lab.with_commands.replace("127.0.0.1:{page}", "0.0.0.0:{page}"))
+        lab.reload()
+        here = reachable_host(lab.endpoint("page"))
+        if replace(lab.endpoint("page"), host=here).is_loopback:
+            pytest.skip("this machine is on no network")
+        owner = lab.owner()
+        with closing(HTTPConnection(here, lab.ports["page"], timeout=PATIENCE)) as conn:
+            for path, status in (("/commands", 403), ("/me", 200)):
+                conn.request("GET", path, headers={"Cookie": owner})
+                answer = conn.getresponse()
+                told = json.loads(answer.read())
+                assert answer.status == status
+                assert told.get("commands", False) is False
+                assert told.get("name", "Ann") == "Ann"
 
 
 # While it runs
