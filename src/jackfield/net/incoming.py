@@ -59,6 +59,7 @@ class Incoming:
         self._part = part_of(self._name)
         self.fd = -1
         self.size = 0
+        self._has_name = False  # what it is now is no part any more, whatever fails after that
         self._at = folder.find_folder(names[:-1])
 
     def begin(self) -> None:
@@ -124,7 +125,9 @@ class Incoming:
             raise refused(error) from error
 
     def restart(self) -> None:
-        """Begin anew."""
+        """Begin anew. Nothing is left to do where it has its name."""
+        if self._has_name:
+            return
         try:
             os.ftruncate(self.fd, 0)
             os.lseek(self.fd, 0, os.SEEK_SET)
@@ -143,6 +146,7 @@ class Incoming:
                 os.rename(self._part, self._name, src_dir_fd=self._at, dst_dir_fd=self._at)
             else:
                 self._name_it()
+            self._has_name = True
             os.fsync(self._at)
             return os.fstat(self.fd)
         except FileExistsError as error:
@@ -168,11 +172,12 @@ class Incoming:
             dst_dir_fd=self._at,
             follow_symlinks=False,
         )
+        self._has_name = True
         os.unlink(self._part, dir_fd=self._at)
 
     def leave(self) -> None:
         """Stop here, with what has come kept for the next time; an empty one is removed."""
-        if self.fd >= 0 and not self.size:
+        if self.fd >= 0 and not self.size and not self._has_name:
             with contextlib.suppress(OSError):  # it is only tidier so
                 os.unlink(self._part, dir_fd=self._at)
         self.close()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -225,3 +226,28 @@ def test_what_is_no_source(name: str, why: str, tmp_path: Path) -> None:
 def test_a_folder_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="ENOENT"):
         Folder(str(tmp_path / "none"))
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("data", [b"whole", b""])
+def test_what_has_its_name_stays_although_its_folder_is_not_synced(
+    folder: Folder, root: Path, data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync = os.fsync
+
+    def fail_for_folders(fd: int) -> None:
+        if stat.S_ISDIR(os.fstat(fd).st_mode):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        sync(fd)
+
+    monkeypatch.setattr(os, "fsync", fail_for_folders)
+    incoming = begun(folder, b"f")
+    incoming.write([data])
+    refused(incoming.finish, 0o640, 7, replace=False)
+    other = begun(folder, b"f")
+    incoming.restart()
+    incoming.leave()
+    assert (root / "f").read_bytes() == data
+    other.write([b"more"])
+    other.leave()
+    assert (root / os.fsdecode(part_of(b"f"))).read_bytes() == b"more"
