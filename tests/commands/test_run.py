@@ -229,7 +229,7 @@ def test_it_gets_nothing_of_the_server_but_what_the_policy_names(tmp_path: Path)
         assert names <= {"PATH", "LANG", "HOME", "KEPT", "X", "PWD", "OLDPWD", "_", "SHLVL"}
         assert [fds0, fds1, fds2, fds3] == ["0", "1", "2", "3"]  # 3 is the folder that ls reads
         assert umask == "0022"
-        text = "cat /proc/self/status | grep -E 'Sig(Blk|Ign)'; cut -d ' ' -f 6 /proc/$$/stat; echo $$"
+        text = "grep -E 'Sig(Blk|Ign)' /proc/self/status; cut -d ' ' -f 6 /proc/$$/stat; echo $$"
         _, out, _ = done(served, *sh(text))
         blocked, ignored, session, process = out.decode().split("\n")[:4]
         assert int(blocked.split()[1], 16) == int(ignored.split()[1], 16) == 0

@@ -18,14 +18,20 @@ if sys.platform != "linux":
 
 TREE = "sleep 600 & sh -c 'sleep 600 & sleep 600 & wait' & wait; read line"
 
+BECOME = """
+import os, sys
+from jackfield.net import children
+children.become_subreaper()
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+
 
 @pytest.fixture
 def tree() -> Iterator[subprocess.Popen[bytes]]:
     """A shell with four processes below it, which gets the orphans among them."""
     process = subprocess.Popen(
-        ["sh", "-c", TREE],
+        [sys.executable, "-c", BECOME, "sh", "-c", TREE],
         stdin=subprocess.PIPE,  # for the shell to stay when all others are gone
-        preexec_fn=children.become_subreaper,  # noqa: PLW1509  what it does is one system call
     )
     try:
         wait_until(lambda: len(children.descendants(process.pid)) == 4)
