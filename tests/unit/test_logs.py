@@ -112,13 +112,17 @@ LINES = [
     ),
     (
         happenings.CommandEnded(7, PEER, "me", "yes", None, "KILL", "timeout", 2, 1.5, 1, 2),
-        f"#7   ran       yes for me: by signal KILL, timeout, 2 processes killed; 1.500 s, "
-        f"1 byte in, 2 bytes out, {PEER}",
+        (
+            f"#7   ran       yes for me: by signal KILL, timeout, 2 processes killed; 1.500 s, "
+            f"1 byte in, 2 bytes out, {PEER}"
+        ),
     ),
     (
         happenings.CommandEnded(7, PEER, "me", "yes", None, None, "lost", 0, 0, 0, 0),
-        f"#7   ran       yes for me: nobody knows how, lost; 0.000 s, 0 bytes in, 0 bytes out, "
-        f"{PEER}",
+        (
+            f"#7   ran       yes for me: nobody knows how, lost; 0.000 s, 0 bytes in, 0 bytes out, "
+            f"{PEER}"
+        ),
     ),
     (
         happenings.CommandRefused(7, PEER, "anna", "rm -r /", "rm is not allowed for anna"),

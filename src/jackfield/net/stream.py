@@ -43,8 +43,8 @@ empty lines made everyone else's turn wait for 4096 handler steps."""
 
 
 MUCH = 256 * 1024
-"""Bytes of a chunk that are read at once: a file that comes costs a quarter less than by `READ`, and
-others wait for no more than a tenth of a millisecond."""
+"""Bytes of a chunk that are read at once: a file that comes costs a quarter less than by `READ`,
+and others wait for no more than a tenth of a millisecond."""
 
 _HANDSHAKE = 0x16
 """The first byte of a TLS client."""
