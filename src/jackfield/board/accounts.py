@@ -247,7 +247,11 @@ class Accounts:
         return found  # type: ignore[no-any-return]  # one of them: the schema says so
 
     async def by_session(self, secret: str) -> Account | None:
-        """Give whose session this is; None where it is nobody's, or over."""
+        """Give who has come in themselves by a session; None where it is nobody's, or over."""
+        return await self.signed_in(hash_of(secret))
+
+    async def by_token(self, secret: str) -> Account | None:
+        """Give whose session this is, one that was made for a program included."""
         return await self._by_hash("hash = ?", hash_of(secret))
 
     async def signed_in(self, hashed: bytes) -> Account | None:

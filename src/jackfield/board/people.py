@@ -180,6 +180,8 @@ class BoardPeople(Doors):
         kind = await self.accounts.kind_of(token)
         if kind in {"invite", "login"}:
             return await self._redeem(token, name)
+        if kind == "session" and await self.accounts.by_token(token) is not None:
+            raise NotSaid("that token is for files alone; sign in by a link or an invitation")
         if kind == "session":
             raise NotSaid("that was revoked, or is over; ask for an invitation")
         raise NotSaid("that token is no good, or no more; ask for an invitation")
@@ -263,7 +265,7 @@ class BoardPeople(Doors):
         source: the address it comes from. Raises NotSaid, with words for them; and KeepingFailed.
         """
         self._see_calm(source)
-        account = await self.accounts.by_session(token)
+        account = await self.accounts.by_token(token)
         if account is None:
             self._throttle.fail(source)
             raise NotSaid("that token is no good here; the page makes one, under Files")

@@ -110,14 +110,19 @@ def test_a_name_counts_as_the_chat_compares_names_and_lists_its_own_lines(tmp_pa
         assert [one["name"] for one in found["allowed"]][-1] != "id"
 
 
-def test_a_token_for_files_runs_nothing(tmp_path: Path) -> None:
+def test_a_token_for_files_runs_nothing_and_lets_nobody_in(tmp_path: Path) -> None:
     with running(tmp_path) as lab:
         owner = lab.owner()
         token = json.loads(lab.post("/token", {}, Cookie=owner).body)["token"]
         with lab.sitting() as one:
             one.tell(do="hello", version=1, token=token)
             assert "token" in one.hear("refused")["why"]
-        assert lab.turned_away(lab.sign_in(token=token)) == 403
+        reply = lab.post("/sign-in", {"name": "", "token": token})
+        assert reply.status == 403
+        assert b"for files alone" in reply.body
+        cookie = f"{owner.partition('=')[0]}={token}"
+        assert lab.me(cookie) is None
+        assert lab.turned_away(cookie) == 401
 
 
 def test_behind_a_proxy_in_the_clear_there_are_none(tmp_path: Path) -> None:
