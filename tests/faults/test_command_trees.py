@@ -78,16 +78,20 @@ async def by_being_revoked(
 async def by_killing_the_supervisor(
     live: Live, client: CommandClient, conn: Connection[Any], folder: Path
 ) -> None:
-    program = Clinging.last[folder][-1]
-    os.kill(_parent(program), signal.SIGKILL)
+    os.kill(_supervisor(folder), signal.SIGKILL)
 
 
 async def by_killing_helper_and_supervisor(
     live: Live, client: CommandClient, conn: Connection[Any], folder: Path
 ) -> None:
-    supervisor = _parent(Clinging.last[folder][-1])
-    os.kill(_parent(supervisor), signal.SIGKILL)
+    os.kill(_parent(_supervisor(folder)), signal.SIGKILL)
     conn.abort()
+
+
+def _supervisor(folder: Path) -> int:
+    """Give the parent of the program: those that have just forked twice may have another still."""
+    parents = map(_parent, Clinging.last[folder])
+    return next(pid for pid in parents if "commands.helper" in command_of(pid))
 
 
 def _parent(pid: int) -> int:
