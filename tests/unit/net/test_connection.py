@@ -486,12 +486,12 @@ def test_ending_this_side_waits_for_what_was_sent(opener: Opener) -> None:
 
 
 def test_close_delivers_everything(opener: Opener) -> None:
-    wire = opener(Raw(max_message=4_000_000))
-    sending = wire.conn.begin("send", b"x" * 4_000_000)
+    wire = opener(Raw(max_message=20_000_000))
+    sending = wire.conn.begin("send", b"x" * 20_000_000)
     until(lambda: wire.core.unsent > 0)
     closing = wire.conn.begin("close")
     got = rest(wire.peer)
-    assert len(got) == 4_000_000
+    assert len(got) == 20_000_000
     closing.result(20)
     wire.peer.close()
     wire.until_over()
