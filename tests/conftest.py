@@ -37,6 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "pairs: have a sample show each pair of values")
+    config.addinivalue_line("markers", "long: leave it out of a sample")
     config.addinivalue_line("markers", "some(count): have a sample show so many of the cases")
 
 
@@ -51,7 +52,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("sample"):
-        out = set(sampling.left_out(item for item in items if isinstance(item, pytest.Function)))
+        out = set(sampling.left_out([one for one in items if isinstance(one, pytest.Function)]))
         config.hook.pytest_deselected(items=[*out])
         items[:] = [item for item in items if item not in out]
 

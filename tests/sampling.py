@@ -7,11 +7,13 @@ with `pairs`, each pair of values meets in some row.
 
 A list of cases is no product, and neither is one parameter alone: of those all rows are run, unless
 the test is marked with `some(count)`, as one is that takes long and whose rows are much alike.
+A test that is marked with `long` is in no sample: it takes seconds, and what it looks at changes
+seldom.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 from itertools import combinations
 from random import Random
 
@@ -24,13 +26,13 @@ Row = dict[str, int]
 """Of each parameter, which of its values; parameters of one list of cases are one, named by all."""
 
 
-def left_out(items: Iterable[pytest.Function]) -> list[pytest.Function]:
+def left_out(items: Sequence[pytest.Function]) -> list[pytest.Function]:
     """Give the tests for which others stand."""
     tests: dict[str, list[pytest.Function]] = {}
     for item in items:
         if hasattr(item, "callspec"):
             tests.setdefault(item.nodeid.partition("[")[0], []).append(item)
-    out = []
+    out = [item for item in items if item.get_closest_marker("long")]
     for name, group in tests.items():
         pairs = group[0].get_closest_marker("pairs") is not None
         some = group[0].get_closest_marker("some")

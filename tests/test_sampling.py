@@ -92,5 +92,9 @@ def test_parameters_of_one_list_are_one() -> None:
     assert len(left_out(planned)) == 3
 
 
-def test_what_is_not_parametrized_is_never_left_out(request: pytest.FixtureRequest) -> None:
+def test_what_is_not_parametrized_is_left_out_where_it_takes_long(
+    request: pytest.FixtureRequest,
+) -> None:
     assert left_out([request.node]) == []
+    request.applymarker("long")
+    assert left_out([request.node]) == [request.node]

@@ -46,6 +46,7 @@ def up(folder: Path) -> Iterator[str]:
             process.kill()
 
 
+@pytest.mark.long
 def test_what_was_said_outlives_a_board_that_is_killed(tmp_path: Path, browser: Browser) -> None:
     ports = {"lines": free_port(), "page": free_port()}
     (tmp_path / "board.toml").write_text(CONFIG.format(**ports))

@@ -90,6 +90,7 @@ def owning(browser: Browser, **context: Any) -> Iterator[Owner]:
         yield owner
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("who", ["a member", "an operator", "a guest"])
 def test_nobody_else_has_the_tab(browser: Browser, who: str) -> None:
     with lab(is_open=True) as here:
@@ -132,6 +133,7 @@ def test_it_shows_each_service_as_it_is(browser: Browser) -> None:
         expect(owner.page.locator("#store-why")).to_have_text("there is no room")
 
 
+@pytest.mark.long
 def test_it_asks_only_while_somebody_looks(browser: Browser) -> None:
     hide = """(isHidden) => {
       Object.defineProperty(document, "hidden", { value: isHidden, configurable: true });
@@ -185,6 +187,7 @@ def test_a_service_is_stopped_and_started(browser: Browser) -> None:
         expect(page.locator(".link-state.open")).to_have_count(1)  # the chat has not noticed
 
 
+@pytest.mark.long
 def test_who_would_be_cut_off_is_asked_about_first(browser: Browser) -> None:
     with owning(browser) as owner:
         page, here = owner.page, owner.here
@@ -208,6 +211,7 @@ def test_who_would_be_cut_off_is_asked_about_first(browser: Browser) -> None:
             peer.rest()
 
 
+@pytest.mark.long
 def test_why_something_cannot_be_done_is_one_line(browser: Browser) -> None:
     with owning(browser) as owner:
         page, here = owner.page, owner.here
@@ -235,6 +239,7 @@ def test_why_something_cannot_be_done_is_one_line(browser: Browser) -> None:
         expect(page.locator("h4")).to_have_text(["chat", "page", "files"])
 
 
+@pytest.mark.long
 def test_the_page_is_stopped_by_itself(browser: Browser) -> None:
     with owning(browser) as owner:
         page, here = owner.page, owner.here
@@ -251,6 +256,7 @@ def test_the_page_is_stopped_by_itself(browser: Browser) -> None:
         expect(page.locator(".link-state.open")).to_have_count(1)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["page", "all"])
 def test_the_page_is_started_again_by_itself(browser: Browser, name: str) -> None:
     with owning(browser) as owner:
@@ -329,6 +335,7 @@ def test_tokens_are_listed_and_revoked(browser: Browser) -> None:
         expect(page.locator("#door")).to_be_visible()
 
 
+@pytest.mark.long
 def test_what_is_said_meanwhile_is_unread(browser: Browser) -> None:
     with owning(browser) as owner:
         page, here = owner.page, owner.here
@@ -358,6 +365,7 @@ def test_what_is_said_meanwhile_is_unread(browser: Browser) -> None:
         assert page.url == f"{here.url}#tab/board"
 
 
+@pytest.mark.long
 def test_everything_has_a_name_and_is_reached_by_keys(browser: Browser) -> None:
     with owning(browser) as owner:
         page = owner.page
@@ -392,6 +400,7 @@ def test_everything_has_a_name_and_is_reached_by_keys(browser: Browser) -> None:
         expect(page.locator("#board-title")).to_be_focused()
 
 
+@pytest.mark.long
 def test_on_a_phone(browser: Browser) -> None:
     with owning(browser, viewport=PHONE, has_touch=True) as owner:
         page = owner.page
@@ -415,6 +424,7 @@ def test_on_a_phone(browser: Browser) -> None:
         assert page.evaluate("document.querySelector('#view-chat').inert") is False
 
 
+@pytest.mark.long
 def test_in_chinese(browser: Browser) -> None:
     with owning(browser, locale="zh-CN") as owner:
         page = owner.page

@@ -97,6 +97,7 @@ def test_a_command_is_seen_while_it_runs_is_told_things_and_is_interrupted(
         expect(one.page.locator(".call")).to_have_count(2)
 
 
+@pytest.mark.long
 def test_a_command_is_ended_and_run_again(browser: Browser, tmp_path: Path) -> None:
     with operating(browser, tmp_path) as one:
         call = one.python(tmp_path, TICKING)
@@ -115,6 +116,7 @@ def test_a_command_is_ended_and_run_again(browser: Browser, tmp_path: Path) -> N
         assert (over.signal, over.why) == ("TERM", "client lost")
 
 
+@pytest.mark.long
 def test_a_program_that_is_told_nothing_more_ends_by_itself(
     browser: Browser, tmp_path: Path
 ) -> None:
@@ -127,6 +129,7 @@ def test_a_program_that_is_told_nothing_more_ends_by_itself(
         expect(call.locator(".state")).to_have_text(re.compile(r"^exit status 0, "))
 
 
+@pytest.mark.long
 def test_much_output_is_bounded_and_text_is_text(browser: Browser, tmp_path: Path) -> None:
     with operating(browser, tmp_path) as one:
         call = one.python(tmp_path, MANY)
@@ -156,6 +159,7 @@ def test_what_is_not_allowed_is_said_with_the_line_that_would_allow_it(
         expect(one.page.locator(".allowed-one").first).to_contain_text("echo|cat|printenv")
 
 
+@pytest.mark.long
 def test_who_is_no_operator_any_more_sees_it_end(browser: Browser, tmp_path: Path) -> None:
     with (
         running(tmp_path) as lab,
@@ -175,6 +179,7 @@ def test_who_is_no_operator_any_more_sees_it_end(browser: Browser, tmp_path: Pat
         expect(visitor.page.locator(TAB)).to_have_text(["Chat", "Files"])
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("who", ["a member", "a guest"])
 def test_nobody_else_has_the_tab(browser: Browser, tmp_path: Path, who: str) -> None:
     with running(tmp_path, is_open=True) as lab:

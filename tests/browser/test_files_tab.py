@@ -92,6 +92,7 @@ def test_a_file_that_is_dropped_arrives_at_the_other_browser_and_is_the_same(
             until(lambda: here.names() == [])
 
 
+@pytest.mark.long
 def test_several_go_at_once_and_what_is_refused_can_be_tried_again(browser: Browser) -> None:
     data = DATA[:300_000]
     with (

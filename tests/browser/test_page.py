@@ -113,6 +113,7 @@ def test_a_hostile_name_is_refused_with_words(board: Board, browser: Browser) ->
         visitor.errors = [one for one in visitor.errors if "403" not in one]
 
 
+@pytest.mark.long
 def test_an_address_that_means_nothing_leads_to_the_lobby(board: Board, browser: Browser) -> None:
     with visiting(board, browser) as mei:
         mei.page.goto(f"{board.url}in/%")
@@ -201,6 +202,7 @@ def test_everything_has_a_name_for_who_cannot_see_it(board: Board, browser: Brow
         assert complaints(page) == []
 
 
+@pytest.mark.long
 def test_on_a_phone_rooms_and_people_are_drawers(board: Board, browser: Browser) -> None:
     board.keep("Ann", "hello")
     with visiting(board, browser, viewport=PHONE, has_touch=True, is_mobile=True) as mei:
@@ -232,6 +234,7 @@ def test_on_a_phone_rooms_and_people_are_drawers(board: Board, browser: Browser)
         assert box["y"] + box["height"] <= PHONE["height"] + 1
 
 
+@pytest.mark.long
 def test_the_language_is_the_browsers_or_as_set(board: Board, browser: Browser) -> None:
     board.keep("Ann", "hello")
     with visiting(board, browser, locale="zh-CN") as mei:
@@ -252,6 +255,7 @@ def test_the_language_is_the_browsers_or_as_set(board: Board, browser: Browser) 
         expect(page.locator("html")).to_have_attribute("lang", "en")
 
 
+@pytest.mark.long
 def test_it_is_light_or_dark_as_the_system_or_as_set(board: Board, browser: Browser) -> None:
     paper = "getComputedStyle(document.body).backgroundColor"
     with visiting(board, browser, color_scheme="dark") as mei:
@@ -269,6 +273,7 @@ def test_it_is_light_or_dark_as_the_system_or_as_set(board: Board, browser: Brow
         assert mei.page.evaluate(paper) == dark
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("prefix", ["", "/some/board"])
 def test_a_link_lets_somebody_in_and_they_stay_in(browser: Browser, prefix: str) -> None:
     with (

@@ -37,6 +37,7 @@ def test_two_pages_and_a_terminal_hear_the_same(board: Board, browser: Browser) 
         expect(mei.page.locator("#text")).to_have_value("/dance")
 
 
+@pytest.mark.long
 def test_a_flood_is_said_as_fast_as_the_board_takes_it(board: Board, browser: Browser) -> None:
     with visiting(board, browser) as mei:
         mei.come("Mei")
@@ -79,6 +80,7 @@ def test_unread_messages_mentions_and_direct_ones_are_counted(
         assert board.said() == ["one", "two", "hello @mei, have a look"]
 
 
+@pytest.mark.long
 def test_a_name_is_completed_and_a_person_can_be_written_to(board: Board, browser: Browser) -> None:
     with visiting(board, browser) as mei, board.typing("Tomás") as tom:
         mei.come("Mei")
@@ -97,6 +99,7 @@ def test_a_name_is_completed_and_a_person_can_be_written_to(board: Board, browse
         expect(mei.page.locator("#text")).to_be_focused()
 
 
+@pytest.mark.long
 def test_a_crowd_is_counted_and_not_named(board: Board, browser: Browser) -> None:
     with visiting(board, browser) as mei:
         mei.come("Mei")
@@ -110,6 +113,7 @@ def test_a_crowd_is_counted_and_not_named(board: Board, browser: Browser) -> Non
         expect(mei.page.locator(".notice")).to_have_text("In #lobby: 101 people")
 
 
+@pytest.mark.long
 def test_the_newest_stays_in_sight_while_one_writes(board: Board, browser: Browser) -> None:
     board.keep("Ann", *(f"message {number}" for number in range(40)))
     with visiting(board, browser, viewport=PHONE) as mei:
@@ -260,6 +264,7 @@ def test_after_a_restart_all_comes_once_and_in_order(board: Board, browser: Brow
         assert board.said() == mei.texts
 
 
+@pytest.mark.long
 def test_what_waits_outlives_a_reload(board: Board, browser: Browser) -> None:
     with visiting(board, browser) as mei:
         mei.come("Mei")
