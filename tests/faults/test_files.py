@@ -18,8 +18,9 @@ import pytest
 from jackfield.cli import filing
 from jackfield.cli.main import run
 from jackfield.errors import JackfieldError
-from jackfield.services.files import make
+from jackfield.services.files import asking, make
 from jackfield.services.files.client import Remote
+from jackfield.services.files.working import STILL
 from tests.cable import Cable
 from tests.disks import disk
 from tests.live import Live, in_loop, until
@@ -107,7 +108,8 @@ class Flipper:
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Try again at once."""
+    """Try again at once, and give up soon: no end of a line comes where its bits have flipped."""
+    monkeypatch.setattr(asking, "IDLE", 3 * STILL)
     monkeypatch.setattr(filing, "FIRST_PAUSE", 0.01)
     monkeypatch.setattr(filing, "LONGEST_PAUSE", 0.2)
 
@@ -196,7 +198,9 @@ def test_bits_that_flip_are_noticed_and_what_has_them_is_sent_anew(
     with served(there) as live, Bad(live.endpoints[0].port, flipper) as cable:
         if way == "get":
             many.rename(source)
+            back.mkdir()  # else a second run goes into what the first one has made, as with cp
             words = ["get", "-r", url(cable, "many"), str(back)]
+            back /= "many"
         else:
             words = ["put", "-r", str(many), url(cable)]
             back = there / "many"

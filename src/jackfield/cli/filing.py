@@ -33,8 +33,10 @@ from jackfield.client import TIMEOUT, connect
 from jackfield.endpoints import Endpoint
 from jackfield.errors import (
     ConnectError,
+    ConnectionClosed,
     ConnectionEnded,
     JackfieldError,
+    PeerLost,
     RemoteProtocolError,
 )
 from jackfield.net.folders import FileRefused
@@ -179,6 +181,8 @@ class Job:
             self._end_bar()
             tell(f"jackfield: {self._endpoint}: {error}")
             self.status = 1
+        except ConnectionClosed as error:  # by this side, which gave the server up
+            raise PeerLost(remote.reason or str(error)) from None
         finally:
             self._give_back(remote.given_back())
             await remote.end()

@@ -6,6 +6,8 @@ The rules this file owns:
    cost no round trip each. What was asked and not answered when a connection ends is given back.
 2. While this side works, it says that it is still there; when nothing at all moves for `IDLE`
    seconds, the server is given up.
+3. Whoever waits hears the server end. It may end without taking what was sent, so that what waits
+   to be sent would wait on: nothing but an answer is waited for, or somebody reads meanwhile.
 """
 
 from __future__ import annotations
@@ -57,8 +59,9 @@ def _nothing() -> None:
 class Asking:
     """A folder served elsewhere, over one connection: what is asked of it.
 
-    Methods raise FileRefused for what the server does not do, PeerLost and RemoteProtocolError;
-    what was not answered then is in `given_back()`.
+    Methods raise FileRefused for what the server does not do, PeerLost and RemoteProtocolError, and
+    ConnectionClosed where this side has given the server up, for a `reason`; what was not answered
+    then is in `given_back()`.
     """
 
     def __init__(self, conn: Connection[Any], watch: Watch) -> None:
@@ -81,6 +84,11 @@ class Asking:
         if self._minding is not None:
             self._minding.cancel()
         await self._conn.close()
+
+    @property
+    def reason(self) -> str:
+        """Why the connection ended, in a few words; empty when all went well."""
+        return self._conn.reason
 
     def given_back(self) -> list[Task]:
         """Give what was asked and is not answered, first things first. Not twice."""
@@ -128,7 +136,9 @@ class Asking:
                 if not isinstance(found, wire.Still):
                     return found
         except EndOfStream:
-            raise PeerLost(self._conn.reason or "the server has ended the connection") from None
+            reason = self._conn.reason or "the server has ended the connection"
+            self._conn.abort(reason)  # it takes nothing either: that wakes who waits to send
+            raise PeerLost(reason) from None
 
     async def _answer_as(self, kind: type[T]) -> T:
         return as_kind(kind, await self._answer())
@@ -152,10 +162,15 @@ class Asking:
         data: bytes = b"",
         drop: Callable[[], None] = _nothing,
     ) -> None:
-        """Ask for something, and have `take()` hear the answer when its turn comes."""
+        """Ask for something, and have `take()` hear the answer when its turn comes.
+
+        What the server does not take yet waits here: that is bounded as what is not answered.
+        """
         self._asked.append(_Asked(task, take, len(data), drop))
         self._ahead += len(data)
-        await self._say(message, data)
+        if self._conn.over is not None:
+            raise self._conn.over.with_traceback(None)
+        self._conn.send_batch([line_of(message) + data])
         await self.settle(most=AHEAD, most_bytes=AHEAD_BYTES)
 
 

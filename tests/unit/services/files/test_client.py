@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -12,13 +13,14 @@ from typing import Any
 import pytest
 from blake3 import blake3
 
-from jackfield import Connection, Server, Service
-from jackfield.errors import BadMessage, JackfieldError, PeerLost
+from jackfield import Connection, Server, Service, connect
+from jackfield.errors import BadMessage, ConnectionEnded, JackfieldError, PeerLost
 from jackfield.services.files import asking as module
 from jackfield.services.files import wire
 from jackfield.services.files.client import Remote
+from jackfield.services.files.tasks import Task
 from jackfield.services.files.wire import CONTROL
-from tests.live import PATIENCE, in_loop
+from tests.live import PATIENCE, in_loop, until
 from tests.moved import Seen, contents, do, get, get_tree, over, parts_in, put, stream
 
 DATA = b"what is in it"
@@ -193,6 +195,45 @@ async def test_a_silent_server_is_given_up(tmp_path: Path, monkeypatch: pytest.M
 
     with pytest.raises(JackfieldError):
         await Silent([]).serve(lambda url: do(url, get("f", tmp_path / "f")))
+
+
+@pytest.mark.parametrize("size", [100_000, 2_000_000, None])
+@in_loop
+async def test_a_server_that_ends_and_takes_nothing_more_is_noticed(
+    size: int | None, tmp_path: Path
+) -> None:
+    """It has not read what was sent to it, so no reset comes: only its end can be read."""
+    tasks: list[Task] = [stream(bytes(2_000_000), "s")]
+    if size is not None:
+        (tmp_path / "f").write_bytes(bytes(size))
+        tasks = [put(tmp_path / "f", f"f{number}") for number in range(20)]
+    first = {"is": "put", "size": 1, "hash": HASH} if size == 100_000 else {"is": "held", "size": 0}
+    loop = asyncio.get_running_loop()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        url = f"tcp://127.0.0.1:{listener.getsockname()[1]}?sndbuf=65536"
+        conn = await connect(url, CONTROL)
+        server, _ = await loop.sock_accept(listener)
+    remote = Remote(conn, Seen())
+
+    async def doing() -> None:
+        for task in tasks:
+            await remote.do(task)
+        await remote.settle()
+
+    with server:
+        await loop.sock_sendall(server, CONTROL.encode(WELCOME) + CONTROL.encode(first))
+        await remote.begin()
+        async with asyncio.timeout(PATIENCE):
+            moving = asyncio.ensure_future(doing())
+            await asyncio.to_thread(until, lambda: conn.bytes_sent > 50_000)  # more than is taken
+            server.shutdown(socket.SHUT_RDWR)
+            with pytest.raises(ConnectionEnded):
+                await moving
+        assert remote.reason == "the server has ended the connection"
+        assert len(remote.given_back()) > 0
+        await remote.end()
 
 
 async def put_stream(data: bytes, url: str) -> Seen:
