@@ -139,7 +139,8 @@ class Namespace:
 
     def link(self, other: Namespace, name: str, peer: str) -> None:
         """Put a cable between the two: `name` here, `peer` at the other end."""
-        mine, theirs = f"jf{os.getpid() % 10_000}{next(_numbers)}a", f"jf{next(_numbers)}b"
+        own = f"jf{os.getpid():x}{next(_numbers):x}"  # an interface's name has 15 characters
+        mine, theirs = f"{own}a", f"{own}b"
         run("ip", "link", "add", mine, "type", "veth", "peer", "name", theirs)
         for space, old, new in ((self, mine, name), (other, theirs, peer)):
             run("ip", "link", "set", old, "netns", space.name)

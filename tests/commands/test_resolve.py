@@ -242,6 +242,7 @@ def zone_of(sets: dict[str, list[str]]) -> list[str]:
     ]
 
 
+@pytest.mark.long
 def test_addresses_are_in_the_order_of_getent_and_explained_by_the_rules() -> None:
     rules = set()
     with machine(zone_of(SETS)) as here:

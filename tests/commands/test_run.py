@@ -93,6 +93,7 @@ def test_input_and_output_come_as_they_are_in_constant_memory(served: Served) ->
     assert f"{BIG} bytes in, {BIG} bytes out" in rest
 
 
+@pytest.mark.long
 def test_memory_does_not_grow_with_what_goes_through(served: Served) -> None:
     warm = Running(served, *sh("head -c 1000000 /dev/zero"))
     with warm:

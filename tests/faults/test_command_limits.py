@@ -69,12 +69,13 @@ def beside(live: Live, *args: str) -> tuple[Exit, Exit]:
     return asyncio.run(run())
 
 
+@pytest.mark.long  # it starves whatever else runs on the machine
 @pytest.mark.parametrize("user", ["", "nobody"])
 def test_a_fork_bomb_hurts_only_its_own_call(tmp_path: Path, user: str) -> None:
     if user and os.getuid():
         pytest.skip("only root can become another user")
     top = f'user = "{user}"' if user else ""
-    limits = 'limits = { processes = 30, time = "3s", grace = "50ms" }'
+    limits = 'limits = { processes = 30, time = "10s", grace = "50ms" }'
     policy = python_policy(tmp_path, top=top)
     policy.write_text(policy.read_text() + limits)
     with Live(service_of(policy), f"unix://{tmp_path}/s") as live:
@@ -88,6 +89,7 @@ def _pids() -> list[str]:
     return [folder.name for folder in Path("/proc").iterdir() if folder.name.isdecimal()]
 
 
+@pytest.mark.long
 def test_a_memory_hog_hurts_only_its_own_call(tmp_path: Path) -> None:
     limits = 'limits = { memory = "200M", time = "20s", grace = "50ms" }'
     with served(tmp_path, limits) as live:

@@ -21,6 +21,7 @@ SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "moving.py"
     ],
     ids=["server", "client", "cuts"],
 )
+@pytest.mark.some(1)
 def test_no_file_is_ever_half_there(server: int, client: int, cuts: int, what: str) -> None:
     done = subprocess.run(
         [sys.executable, str(SCRIPT), str(server), str(client), str(cuts)],

@@ -15,6 +15,7 @@ import pytest
 from jackfield.errors import ConfigurationError
 from jackfield.net import tree as module
 from jackfield.net.tree import LONGEST_NAME, MOST_NAMES, FolderBusy, Opened, Tree, read_all
+from tests.descriptors import descriptors
 
 
 @pytest.fixture
@@ -284,19 +285,15 @@ def test_what_may_not_be_read_is_not_there(tree: Tree, folder: Path) -> None:
         (folder / "d").chmod(0o700)
 
 
-def descriptors() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
-
-
 def test_no_descriptor_is_left_open(tree: Tree, folder: Path) -> None:
     os.mkfifo(folder / "fifo")
     (folder / "link").symlink_to("d")
     (folder / "out").symlink_to("/etc")
-    before = descriptors()
+    before = descriptors(folder)
     for path in ("a", "d/b", "none", "a/b", "fifo", "link", "link/b", "out", "", "d/none/x"):
         opened(tree, path)
         listed(tree)
-    assert descriptors() == before
+    assert descriptors(folder) == before
 
 
 @pytest.mark.parametrize(
@@ -333,10 +330,10 @@ def test_a_file_that_becomes_a_fifo_meanwhile_is_none(
         return is_plain(info)
 
     monkeypatch.setattr(module, "_is_plain", swap)
-    before = descriptors()
+    before = descriptors(folder)
     assert opened(tree, "a") is None
     assert len(looks) == 2
-    assert descriptors() == before
+    assert descriptors(folder) == before
 
 
 def test_a_rename_that_went_on_meanwhile_is_tried_again(

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import gc
 import os
 import time
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ import pytest
 from jackfield.net.tree import Tree
 from jackfield.services.web import held as module
 from jackfield.services.web.held import IN_MEMORY, KEPT_OPEN, HeldFile, HeldFiles
+from tests.descriptors import descriptors
 
 
 @pytest.fixture
@@ -32,18 +32,13 @@ def hold(files: HeldFiles, name: str, coding: str = "") -> HeldFile:
     return files.hold(name, name.encode(), opened, coding)
 
 
-def descriptors() -> int:
-    gc.collect()
-    return len(list(Path("/proc/self/fd").iterdir()))
-
-
 def test_a_small_file_is_in_memory_and_closed(files: HeldFiles, tmp_path: Path) -> None:
-    before = descriptors()
+    before = descriptors(tmp_path)
     write(tmp_path, "a.txt", b"x" * IN_MEMORY)
     held = hold(files, "a.txt")
     assert (held.body, held.size) == (b"x" * IN_MEMORY, IN_MEMORY)
     assert files.get("a.txt") is held
-    assert descriptors() == before
+    assert descriptors(tmp_path) == before
     head = held.head.decode()
     assert head.startswith("HTTP/1.1 200 OK\r\n")
     assert f"Content-Length: {IN_MEMORY}\r\n" in head
@@ -55,7 +50,7 @@ def test_a_small_file_is_in_memory_and_closed(files: HeldFiles, tmp_path: Path) 
 
 
 def test_a_longer_one_is_kept_open_until_nobody_has_it(files: HeldFiles, tmp_path: Path) -> None:
-    before = descriptors()
+    before = descriptors(tmp_path)
     write(tmp_path, "a.bin", b"x" * (IN_MEMORY + 1))
     held = hold(files, "a.bin")
     assert held.body is None
@@ -66,11 +61,11 @@ def test_a_longer_one_is_kept_open_until_nobody_has_it(files: HeldFiles, tmp_pat
     assert files.get("a.bin") is None
     assert os.pread(held.fileno(), 3, 0)  # who sends it, goes on
     del held
-    assert descriptors() == before
+    assert descriptors(tmp_path) == before
 
 
 def test_a_large_one_is_not_kept(files: HeldFiles, tmp_path: Path) -> None:
-    before = descriptors()
+    before = descriptors(tmp_path)
     write(tmp_path, "a.bin", b"")
     os.truncate(tmp_path / "a.bin", KEPT_OPEN + 1)
     os.utime(tmp_path / "a.bin", (0, 0))
@@ -78,7 +73,7 @@ def test_a_large_one_is_not_kept(files: HeldFiles, tmp_path: Path) -> None:
     assert held.size == KEPT_OPEN + 1
     assert files.get("a.bin") is None
     del held
-    assert descriptors() == before
+    assert descriptors(tmp_path) == before
 
 
 @pytest.mark.parametrize("age", [0, 1.5, -100])
@@ -144,7 +139,7 @@ def test_one_that_grows_while_it_is_read_too(files: HeldFiles, tmp_path: Path) -
 def test_there_is_a_bound_to_all_of_it(
     files: HeldFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = descriptors()
+    before = descriptors(tmp_path)
     monkeypatch.setattr(module, "MOST", 20)
     monkeypatch.setattr(module, "MOST_BYTES", 10 * 1000)
     monkeypatch.setattr(module, "MOST_OPEN", 5)
@@ -159,7 +154,7 @@ def test_there_is_a_bound_to_all_of_it(
         write(tmp_path, f"long{number}", b"x" * (IN_MEMORY + 1))
         hold(files, f"long{number}")
     assert files._open == 5
-    assert descriptors() == before + 5
+    assert descriptors(tmp_path) == before + 5
     hold(files, "long9")  # once more under the same name
     assert files._open == 5
 
