@@ -233,7 +233,9 @@ def test_it_gets_nothing_of_the_server_but_what_the_policy_names(tmp_path: Path)
         text = "grep -E 'Sig(Blk|Ign)' /proc/self/status; cut -d ' ' -f 6 /proc/$$/stat; echo $$"
         _, out, _ = done(served, *sh(text))
         blocked, ignored, session, process = out.decode().split("\n")[:4]
-        assert int(blocked.split()[1], 16) == int(ignored.split()[1], 16) == 0
+        assert int(blocked.split()[1], 16) == 0
+        # 32 and 33 are the C library's own, which ignores them in what posix_spawn() starts
+        assert int(ignored.split()[1], 16) & ~(0b11 << 31) == 0
         assert session.strip() == process
 
 

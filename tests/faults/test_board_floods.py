@@ -6,7 +6,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress, suppress
+from contextlib import ExitStack, suppress
 from typing import Any, Self
 
 import pytest
