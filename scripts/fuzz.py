@@ -263,10 +263,13 @@ def fuzz(
     seed: int,
     tell: Callable[[str], None] = print,
     complain: Callable[[Any, bytes, Random], str] = complaint,
+    *,
+    make: Callable[[Any, Random], bytes] = made,
 ) -> list[str]:
     """Try so many inputs, the kinds in turn; give what is wrong, ten findings at the most.
 
     kinds: each with a grammar. complain: says what is wrong with what comes of an input.
+    make: makes an input for a kind.
     """
     chance = Random(seed)  # noqa: S311  it protects nothing
     findings: list[str] = []
@@ -275,7 +278,7 @@ def fuzz(
         if number == count // 10:
             at_first = resident()
         kind = kinds[number % len(kinds)]
-        data = made(kind, chance)
+        data = make(kind, chance)
         size += len(data)
         found = complain(kind, data, chance)
         if found:

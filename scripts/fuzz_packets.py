@@ -31,7 +31,8 @@ import dns.rrset
 from jackfield.errors import BadMessage
 from jackfield.tools.names import answers
 from jackfield.tools.pinging import icmp
-from scripts.fuzz import GROWTH, SLOWEST, mutated, resident
+from scripts import fuzz as fuzzing
+from scripts.fuzz import SLOWEST, mutated
 
 COUNT = 1_000_000
 
@@ -280,30 +281,16 @@ def fuzz(
     readers: Sequence[Reader], count: int, seed: int, tell: Callable[[str], None] = print
 ) -> list[str]:
     """Try so many inputs, the readers in turn; give what is wrong, ten findings at the most."""
-    chance = Random(seed)  # noqa: S311  it protects nothing
-    findings: list[str] = []
-    began, at_first, size, taken = time.monotonic(), 0, 0, 0
-    for number in range(count):
-        if number == count // 10:
-            at_first = resident()
-        reader = readers[number % len(readers)]
-        data = made(reader, chance)
-        size += len(data)
+    taken = 0
+
+    def complain(reader: Reader, data: bytes, _: Random) -> str:
+        nonlocal taken
         found, was_taken = tried(reader, data)
         taken += was_taken
-        if found:
-            findings.append(found)
-            if len(findings) == 10:
-                break
-    grown = resident() - at_first
-    if grown > GROWTH:
-        findings.append(f"memory grew by {grown / 2**20:.1f} MiB")
-    tell(
-        f"{readers[0].name.partition(',')[0]}: {number + 1} inputs, of which {taken} were taken, "
-        f"{size / 2**20:.0f} MiB in all, in {time.monotonic() - began:.0f} s; "
-        f"resident {at_first / 2**20:.1f} MiB, grown by {grown / 2**20:.2f} MiB; "
-        f"findings: {len(findings) or 'none'}"
-    )
+        return found
+
+    findings = fuzzing.fuzz(readers, count, seed, tell, complain, make=made)
+    tell(f"{taken} of them were taken")
     return findings
 
 
