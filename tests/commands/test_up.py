@@ -163,6 +163,7 @@ def test_its_status_is_for_people_and_for_programs(board: Up) -> None:
     text = board.told("status")
     assert text.startswith("The lab: process ")
     assert f"tcp://127.0.0.1:{board.ports['clock']}" in text
+    assert all(line.strip() for line in text.splitlines())
 
 
 def test_what_it_counts_is_shown(board: Up) -> None:

@@ -324,7 +324,8 @@ def _show(found: dict[str, Any]) -> None:
         indent = " " * (width + 4)
         if one["why"]:
             click.echo(f"{indent}{printable(one['why'])}")
-        click.echo(f"{indent}{' '.join(one['endpoints'])}")
+        if one["endpoints"]:  # files and commands may be reached through the page alone
+            click.echo(f"{indent}{' '.join(one['endpoints'])}")
         if one["refused"]:
             reasons = ", ".join(f"{count} by {limit}" for limit, count in one["refused"].items())
             click.echo(f"{indent}refused: {reasons}")
