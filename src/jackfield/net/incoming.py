@@ -20,7 +20,9 @@ import errno
 import os
 import stat
 import sys
+from collections import deque
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 from jackfield.net.folders import (
@@ -35,6 +37,8 @@ from jackfield.net.folders import (
 from jackfield.net.tree import Opened, is_name
 
 _READ = 1024 * 1024
+_PIECES = 1024
+"""IOV_MAX, as POSIX systems have it."""
 _WRITE = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 _NOREPLACE = 1
 
@@ -114,13 +118,15 @@ class Incoming:
 
     def write(self, parts: Sequence[bytes]) -> None:
         """Put these bytes at the end, in order."""
+        left = deque([memoryview(part) for part in parts])
         try:
-            for part in parts:
-                view = memoryview(part)
-                while view:
-                    done = os.write(self.fd, view)
-                    self.size += done
-                    view = view[done:]
+            while left:
+                done = os.writev(self.fd, list(islice(left, _PIECES)))
+                self.size += done
+                while left and done >= len(left[0]):
+                    done -= len(left.popleft())
+                if done:
+                    left[0] = left[0][done:]
         except OSError as error:
             raise refused(error) from error
 

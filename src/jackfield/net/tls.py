@@ -46,10 +46,13 @@ _NO_TLS = "the other side does not speak TLS; it may expect tcp:// instead"
 
 
 class _Scratch(threading.local):
-    """Where records are decrypted to, one after another, before they become bytes."""
+    """Where records are decrypted to, one after another, before they become bytes.
+
+    As many as one read of a long chunk brings; memory that is not used is none.
+    """
 
     def __init__(self) -> None:
-        self.view = memoryview(bytearray(8 * _RECORD))
+        self.view = memoryview(bytearray(65 * _RECORD))
 
 
 _scratch = _Scratch()

@@ -26,7 +26,7 @@ LIMITS = Limits(
 )
 """Clients speak at once, and say that they are still there while they are busy: one of which
 nothing is heard for a minute is gone, and keeps others from the file that it was sending. As slow
-as its way may be, it is waited for. Each may hold three megabytes that wait for the disk."""
+as its way may be, it is waited for. Each may hold five megabytes that wait for the disk."""
 
 KEEP = 7 * 86400.0
 """Seconds that the part of a file is kept after its last byte has come, unless told otherwise."""

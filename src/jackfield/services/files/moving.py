@@ -2,8 +2,8 @@
 
 The rules this file owns:
 
-1. While bytes are received, those before them are written by one thread and hashed by another; two
-   batches are held at the most.
+1. While bytes are received, those before them are written and hashed by a thread; two batches are
+   held at the most.
 2. What has come is written, also when no more comes.
 """
 
@@ -17,8 +17,11 @@ from jackfield.errors import ConnectionEnded, PeerLost
 from jackfield.net.connection import Connection
 from jackfield.services.files.working import begin, finished
 
-BATCH = 1024 * 1024
-"""Bytes that are written at once."""
+BATCH = 2 * 1024 * 1024
+"""Bytes that are written at once: loop and thread seldom wait for each other then."""
+
+PIECES = 256
+"""Pieces of a batch, at the most: whoever sends byte by byte does not fill the memory with them."""
 
 CUT = "the connection ended in the middle of a file"
 
@@ -39,7 +42,7 @@ class Intake:
         self._write = write
         self._progress = progress
         self.digest = digest
-        self._pending: list[asyncio.Future[Any]] = []
+        self._pending: asyncio.Future[None] | None = None
         self.left = 0
         """Bytes of the body under way that have not been received."""
 
@@ -65,7 +68,7 @@ class Intake:
                 self._progress(len(chunk))
             batch.append(chunk)
             size += len(chunk)
-            if size >= BATCH:
+            if size >= BATCH or len(batch) >= PIECES:
                 await self._pass_on(batch)
                 batch, size = [], 0
         if batch:
@@ -74,19 +77,17 @@ class Intake:
     async def _pass_on(self, batch: list[bytes]) -> None:
         await self.settle()
         if batch:
-            self._pending = [
-                begin(lambda: self._write(batch)),
-                begin(lambda: self._hash(batch)),
-            ]
+            self._pending = begin(lambda: self._keep(batch))
 
-    def _hash(self, batch: list[bytes]) -> None:
+    def _keep(self, batch: list[bytes]) -> None:
+        self._write(batch)
         for part in batch:
             self.digest.update(part)
 
     async def settle(self) -> None:
         """Wait until what was received is written and hashed. Raises FileRefused."""
-        pending, self._pending = self._pending, []
-        await finished(*pending)
+        pending, self._pending = self._pending, None
+        await finished(pending)
 
 
 async def received(conn: Connection[Any], count: int) -> bytes:

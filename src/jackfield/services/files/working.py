@@ -51,21 +51,21 @@ def begin(call: Callable[[], T]) -> asyncio.Future[T]:
     return _threads.submit(call)
 
 
-async def finished(*futures: asyncio.Future[Any] | None) -> None:
-    """Wait until these are over; then raise the error of the first one that has one."""
-    waiting = [one for one in futures if one is not None]
+async def finished(future: asyncio.Future[Any] | None) -> None:
+    """Wait until this is over, also when that is cancelled; then raise its error, if it has one."""
+    if future is None:
+        return
     cancelled: asyncio.CancelledError | None = None
-    while any(not one.done() for one in waiting):
+    while not future.done():
         try:
-            await asyncio.wait(waiting)
+            await asyncio.wait([future])
         except asyncio.CancelledError as error:
             cancelled = error
-    errors = [one.exception() for one in waiting if not one.cancelled()]
+    found = None if future.cancelled() else future.exception()
     if cancelled is not None:
         raise cancelled
-    for found in errors:
-        if found is not None:
-            raise found
+    if found is not None:
+        raise found
 
 
 async def work(call: Callable[[], T], still: Callable[[], Awaitable[None]] | None = None) -> T:

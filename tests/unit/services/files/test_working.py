@@ -22,8 +22,8 @@ async def test_a_thread_calls_and_what_comes_of_it_comes_back() -> None:
     assert await work(threading.get_ident) != threading.get_ident()
     with pytest.raises(ZeroDivisionError):
         await work(lambda: 1 // 0)
-    await finished()
-    await finished(None, begin(lambda: None))
+    await finished(None)
+    await finished(begin(lambda: None))
 
 
 @in_loop
