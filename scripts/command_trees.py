@@ -1,5 +1,7 @@
 """End remote commands that cling to life, in every way, and see how soon all of them is gone.
 
+Then pass 1 GiB through one and back, and see in how much memory.
+
     python scripts/command_trees.py [TIMES]
 
 Each command is four processes: three have forked twice into sessions of their own and closed
@@ -8,8 +10,10 @@ its side, breaks the rules, is killed), by the server (it stops, is cut, is kill
 not allow them any more), by their time, by the program's own end, and by killing their supervisor
 and its helper; with a cgroup where there may be one, and without.
 
-100 times each unless told otherwise. Fails when a process was left a second after KILL was due, or
-was still there when the client was told that all was over. Linux only.
+100 times each unless told otherwise; 0 leaves all but the GiB out. Fails when a process was left a
+second after KILL was due, or was still there when the client was told that all was over; when a
+byte of the GiB has changed; and when the server with all below it, or the client, was resident
+with more than 150 MiB. Linux only.
 """
 
 from __future__ import annotations
@@ -29,9 +33,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from jackfield.services.commands.wire import Exit, Run  # noqa: E402  it runs as a file
-from tests.commands.test_run import Running, commands  # noqa: E402
+from tests.commands.test_run import GIB, MOST_MEMORY, Running, commands  # noqa: E402
 from tests.faults.test_command_trees import GRACE, WAYS, ended  # noqa: E402
 from tests.remote import Clinging, Output, client_of, served, wait_until  # noqa: E402
+from tests.streamed import MIB, stream  # noqa: E402
 
 TIMES = 100
 AT_ONCE = 2
@@ -106,6 +111,24 @@ def killed(who: str, *, cgroups: bool) -> float:
             return time.monotonic() - began
 
 
+def passed_through() -> bool:
+    """Pass 1 GiB through a command and back, and tell in how much memory; give whether it held."""
+    with tempfile.TemporaryDirectory() as name, commands(Path(name)) as server:
+        began = time.monotonic()
+        with Running(server, "--", "sh", "-c", "exec cat") as client:
+            streamed = stream(GIB, client.process, server.process.pid)
+            status, _, _ = client.finish()
+        took = time.monotonic() - began
+    is_same = streamed.is_same and streamed.size == GIB and status == 0
+    print(
+        f"1 GiB there and back: {'the same bytes' if is_same else 'NOT THE SAME'}, {took:.0f} s; "
+        f"resident at the most: server and all below it {streamed.server // MIB} MiB, "
+        f"client {streamed.client // MIB} MiB",
+        flush=True,
+    )
+    return is_same and max(streamed.server, streamed.client) < MOST_MEMORY
+
+
 def main() -> int:
     """Run as a command."""
     times = int(sys.argv[1]) if len(sys.argv) > 1 else TIMES
@@ -118,7 +141,7 @@ def main() -> int:
     }
     failed = False
     pool = ThreadPoolExecutor(AT_ONCE)
-    for name, end in ways.items():
+    for name, end in ways.items() if times else ():
         for cgroups in (False, True):
             late = [took - GIVEN for took in pool.map(end, [cgroups] * times)]
             gone = sum(one <= MOST for one in late)
@@ -127,6 +150,7 @@ def main() -> int:
             print(
                 f"{name:18} {how:14} {gone} of {times}, at the latest {max(late):.3f} s", flush=True
             )
+    failed |= not passed_through()
     return int(failed)
 
 
