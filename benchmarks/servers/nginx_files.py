@@ -28,7 +28,7 @@ http {{
     uwsgi_temp_path {own}/uwsgi;
     scgi_temp_path {own}/scgi;
     server {{
-        listen {host}:{port};
+        listen {host}:{port}{tls};
         root {root};
     }}
 }}
@@ -42,6 +42,11 @@ def user() -> str:
     return f"user {pwd.getpwuid(0).pw_name} {grp.getgrgid(0).gr_name};"
 
 
+def tls(pem: str) -> str:
+    """Have it speak TLS, where there is a certificate."""
+    return f" ssl; ssl_certificate {pem}; ssl_certificate_key {pem}" if pem else ""
+
+
 def main() -> None:
     """Make the settings, and become nginx."""
     options = read_options()
@@ -50,7 +55,9 @@ def main() -> None:
     own = tempfile.mkdtemp(dir=Path(options.root).parent)
     settings = Path(own, "nginx.conf")
     settings.write_text(
-        SETTINGS.format(own=own, user=user(), host=HOST, port=port, root=options.root)
+        SETTINGS.format(
+            own=own, user=user(), host=HOST, port=port, root=options.root, tls=tls(options.pem)
+        )
     )
     # With master_process off nginx crashes on a socket that it inherits (1.22 does).
     os.set_inheritable(sock.fileno(), True)

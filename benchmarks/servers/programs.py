@@ -6,6 +6,7 @@ import os
 import socket
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from benchmarks.servers.options import HOST, ready
 
@@ -20,17 +21,17 @@ def free_port() -> int:
         return port
 
 
-def become(command: Sequence[str], port: int) -> None:
+def become(command: Sequence[str], port: int, output: Path | None = None) -> None:
     """Become a program that will listen at a port; that it does is said from elsewhere.
 
-    What it prints goes where its errors go.
+    output: a file for what it prints, which else goes where its errors go.
     """
     if os.fork() == 0:
         if os.fork() == 0:  # nobody's child, so the program has none to look after
             _say_when_ready(port)
         os._exit(0)
     os.wait()
-    os.dup2(2, 1)
+    os.dup2(os.open(output, os.O_WRONLY | os.O_CREAT) if output else 2, 1)
     os.execv(command[0], list(command))  # noqa: S606 - no shell
 
 
