@@ -58,9 +58,13 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["get", "tcp://h:1/a", "tcp://h:1/b", "-"], "standard output takes one file"),
         (["get", "-r", "tcp://h:1/a", "-"], "standard output takes one file"),
         (["get", "--json", "tcp://h:1/a", "-"], "--json prints to standard output"),
-        (["get", "tcp://h:1/a", "tcp://h:1/b", "none"], "none is no folder here"),
-        (["get", "tcp://h:1/a", "none/"], "none/ is no folder here"),
-        (["get", "tcp://h:1/a", "none/b"], "ENOENT"),
+        (["get", "tcp://h:1/a", "/dev/null"], "/dev/null is no folder here; --name NAME gives"),
+        (["get", "tcp://h:1/a", "/dev/null/b/c"], "/dev/null is no folder here"),
+        (["get", "tcp://h:1/a", "none/.."], "'none/..' is no folder that could be made here"),
+        (["get", "tcp://h:1/a", ""], "'' is no folder that could be made here"),
+        (["get", "tcp://h:1/a", "tcp://h:1/b", "--name", "c"], "--name is for one ENDPOINT/NAME"),
+        (["get", "tcp://h:1/a", "-", "--name", "c"], "--name is for one ENDPOINT/NAME"),
+        (["get", "tcp://h:1/a", "--name", "../b"], "empty, . or .."),
         (["ls", "here"], "scheme"),
         (["rm", "tcp://h:1"], "is all that is served"),
         (["serve", "files", "tcp://127.0.0.1:0"], "which folder?"),
@@ -156,36 +160,51 @@ def test_names_that_are_no_utf_8_are_refused_and_said(
     assert sorted(path.name for path in (there / "d").iterdir()) == ["good"]
 
 
-def test_where_things_go_is_as_with_cp(
+def test_what_comes_last_is_a_folder_always(
     server: Served, here: Path, there: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (there / "d" / "e").mkdir(parents=True)
     (there / "d" / "f").write_bytes(b"f")
     (there / "g").write_bytes(b"g")
     assert run(["get", f"{server.url}/g"]) == 0
-    assert run(["get", f"{server.url}/g", "h"]) == 0
+    assert run(["get", f"{server.url}/g", "--name", "h"]) == 0
     assert run(["get", f"{server.url}/g", f"{server.url}/d/f", "."]) == 0
-    assert run(["get", "-r", f"{server.url}/d", "new"]) == 0
-    assert run(["get", "-r", f"{server.url}/d/", "new"]) == 0
-    assert run(["get", f"{server.url}/g", "new/e/i"]) == 0
-    assert run(["get", f"{server.url}/d"]) == 1
-    assert "it is a folder; -r gets folders" in capfd.readouterr().err
+    for slash in ("", "/"):  # the same twice
+        assert run(["get", "-r", f"{server.url}/d{slash}", f"new{slash}"]) == 0
+        assert run(["get", f"{server.url}/g", f"new/./e//k{slash}", "--name", "i/j"]) == 0
+        assert run(["get", "-r", f"{server.url}", f"all{slash}"]) == 0
+        assert run(["get", "-r", f"{server.url}/d", str(here / "as"), "--name", "l"]) == 0
+    assert capfd.readouterr().err == ""
+    assert run(["get", f"{server.url}/d", "none"]) == 1
+    assert "none/d: it is a folder; -r gets folders" in capfd.readouterr().err
+    assert run(["get", f"{server.url}/none", "none"]) == 1
+    assert "none/none: there is no such file" in capfd.readouterr().err
     assert {name: data for name, (_, _, data) in contents(here).items()} == {
         "f": b"f",
         "g": b"g",
         "h": b"g",
         "new": None,
-        "new/f": b"f",
         "new/e": None,
-        "new/e/i": b"g",
+        "new/e/k": None,
+        "new/e/k/i": None,
+        "new/e/k/i/j": b"g",
         "new/d": None,
         "new/d/f": b"f",
         "new/d/e": None,
+        "all": None,
+        "all/d": None,
+        "all/d/f": b"f",
+        "all/d/e": None,
+        "all/g": b"g",
+        "as": None,
+        "as/l": None,
+        "as/l/f": b"f",
+        "as/l/e": None,
     }
-    assert run(["put", "-r", "new/.", f"{server.url}/x"]) == 0
+    assert run(["put", "-r", "as/l/.", f"{server.url}/x"]) == 0
     assert run(["put", "-r", "new", f"{server.url}/x/"]) == 0
     assert run(["put", "g", "--name", "j", f"{server.url}/x"]) == 0
-    assert sorted(path.name for path in (there / "x").iterdir()) == ["d", "e", "f", "j", "new"]
+    assert sorted(path.name for path in (there / "x").iterdir()) == ["e", "f", "j", "new"]
 
 
 def test_standard_output_is_the_file_and_nothing_else(
@@ -276,7 +295,7 @@ def test_over_tls_with_an_authority_of_ones_own(
         assert run(["put", "long", url]) == 1
         assert "certificate" in capfd.readouterr().err
         assert run(["put", "long", url, "--ca", certificates.ca]) == 0
-        assert run(["get", f"{url}/long?ca={certificates.ca}", "back"]) == 0
+        assert run(["get", f"{url}/long?ca={certificates.ca}", "--name", "back"]) == 0
     finally:
         process.kill()
         process.communicate()

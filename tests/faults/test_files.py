@@ -158,7 +158,7 @@ def test_a_long_file_goes_on_after_cuts(
         else:
             (there / "long.bin").write_bytes(LONG)
             found = tmp_path / "back.bin"
-            words = ["get", url(cable, "long.bin"), str(found)]
+            words = ["get", url(cable, "long.bin"), str(tmp_path), "--name", found.name]
         assert run([*words, "--json", "--retries", "20"]) == 0, capsys.readouterr().err
         assert found.read_bytes() == LONG
         assert cutter.left == 0
@@ -177,6 +177,7 @@ def test_many_files_arrive_over_a_network_that_cuts(
         if way == "get":
             many.rename(source)
             words = ["get", "-r", url(cable, "many"), str(back)]
+            back /= "many"
         else:
             words = ["put", "-r", str(many), url(cable)]
             back = there / "many"
@@ -198,7 +199,6 @@ def test_bits_that_flip_are_noticed_and_what_has_them_is_sent_anew(
     with served(there) as live, Bad(live.endpoints[0].port, flipper) as cable:
         if way == "get":
             many.rename(source)
-            back.mkdir()  # else a second run goes into what the first one has made, as with cp
             words = ["get", "-r", url(cable, "many"), str(back)]
             back /= "many"
         else:
@@ -224,8 +224,8 @@ def test_a_network_that_delays_and_dribbles(tmp_path: Path) -> None:
     file.write_bytes(LONG[:2_000_000])
     with served(there) as live, Bad(live.endpoints[0].port, dribble) as cable:
         assert run(["put", str(file), url(cable)]) == 0
-        assert run(["get", url(cable, "file.bin"), str(tmp_path / "back.bin")]) == 0
-    assert (tmp_path / "back.bin").read_bytes() == file.read_bytes()
+        assert run(["get", url(cable, "file.bin"), str(tmp_path / "back")]) == 0
+    assert (tmp_path / "back" / "file.bin").read_bytes() == file.read_bytes()
 
 
 @in_loop

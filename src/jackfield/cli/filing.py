@@ -2,7 +2,8 @@
 
 The rules this file owns:
 
-1. What lies on a server is written ENDPOINT/NAME. As with cp, what comes first and where to last.
+1. What lies on a server is written ENDPOINT/NAME. What comes first, and where to last: that is
+   always a folder, so that the same command does the same whatever it has made before.
 2. A connection that is lost is made again, and what was not finished goes on where it was; so does
    the same command once more, whatever has ended it.
 3. One file that fails does not keep the others from being moved. Exit status: 0 all is done, 1

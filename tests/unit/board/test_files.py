@@ -100,6 +100,7 @@ def test_the_commands_say_who_one_is_by_a_token(tmp_path: Path) -> None:
         ran(0, "put", *known, str(tmp_path / "x"), server)
         assert here.list(here.token("Olu"))["files"][0]["owner"] == "Mei"
         ran(0, "get", *known, f"{server}/x", str(tmp_path / "copy"))
+        assert (tmp_path / "copy" / "x").read_bytes() == DATA
         token.write_text(here.token("Priya"))
         assert "it is Mei's" in ran(1, "rm", *known, f"{server}/x")
         token.write_text("")
