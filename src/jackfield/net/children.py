@@ -13,7 +13,8 @@ import ctypes
 import errno
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -35,6 +36,16 @@ def become_subreaper() -> None:
 def die_with_parent() -> None:
     """Have this process killed when its parent ends. Raises OSError."""
     _prctl(_SET_PDEATHSIG, int(signal.SIGKILL))
+
+
+def come_first() -> None:
+    """Have this process run at once when it wakes, where it may; what it forks does not.
+
+    It is for one that sees to others: a thousand of them that want to run leave it waiting else.
+    """
+    with suppress(OSError):
+        kind = os.SCHED_RR | os.SCHED_RESET_ON_FORK
+        os.sched_setscheduler(0, kind, os.sched_param(1))
 
 
 @cache
@@ -77,30 +88,48 @@ def descendants(root: int, without: Iterable[int] = ()) -> list[int]:
     return found
 
 
-def listed_below(root: int, without: Iterable[int] = ()) -> list[int]:
+def listed_below(root: int, without: Iterable[int] = (), *, most: int | None = None) -> list[int]:
     """As `descendants()`, and nobody else's process is looked at: about, and at little cost.
 
     Where the system lists children (CONFIG_PROC_CHILDREN, proc(5)), one may be missed while others
-    end: whoever must have all of them looks again.
+    end: whoever must have all of them looks again. most: no more are looked for once there are more
+    than so many, since a tree may grow as fast as it is walked.
     """
-    out = set(without)
     found: list[int] = []
+    for pid in _walk(root, without):
+        found.append(pid)
+        if most is not None and len(found) > most:
+            break
+    return found
+
+
+def _walk(root: int, without: Iterable[int]) -> Iterator[int]:
+    """Give one after another who lives below `root`.
+
+    Children of one are looked for after it was given: who stops each has all that it has started.
+    """
+    if not os.path.exists(f"/proc/{os.getpid()}/task/{os.getpid()}/children"):  # noqa: PTH110
+        yield from descendants(root, without)
+        return
+    out = set(without)
     waiting = [root]
     while waiting:
-        pid = waiting.pop()
-        for thread in _names(f"/proc/{pid}/task"):
-            try:
-                with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:  # noqa: PTH123
-                    below = [one for one in map(int, file.read().split()) if one not in out]
-            except FileNotFoundError:
-                if pid == root:  # there are no such lists here
-                    return descendants(root, without)
-                continue  # it has ended
-            except OSError:  # likewise
-                continue
-            found += below
-            waiting += below
-    return [pid for pid in found if parent_of(pid)]
+        for pid in _children_of(waiting.pop()):
+            if pid not in out and parent_of(pid):
+                yield pid
+                waiting.append(pid)
+
+
+def _children_of(pid: int) -> list[int]:
+    """Give the children of all threads of a process, those too that are dead and unreaped."""
+    found: list[int] = []
+    for thread in _names(f"/proc/{pid}/task"):
+        try:
+            with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:  # noqa: PTH123
+                found += map(int, file.read().split())
+        except OSError:  # it has ended
+            continue
+    return found
 
 
 def send(pid: int, number: int, among: set[int]) -> bool:
@@ -130,17 +159,19 @@ def signal_all(root: int, number: int, without: Iterable[int] = ()) -> set[int]:
 def kill_all(root: int, without: Iterable[int] = ()) -> set[int]:
     """Kill everything below `root` that there is now; give who was.
 
-    They are stopped first, until none is left that runs and could start another. One that comes
-    from elsewhere in the tree meanwhile may be missed: whoever must have all calls this again.
+    They are stopped first, each before what it has started is looked for, until none is left that
+    runs and could start another. One that comes from elsewhere in the tree meanwhile may be missed:
+    whoever must have all calls this again.
     """
-    stopped: set[int] = set()
+    seen = {root}
     for _ in range(100):
-        found = listed_below(root, without)
-        among = {root, *found}
-        new = {pid for pid in found if pid not in stopped and send(pid, signal.SIGSTOP, among)}
-        if not new:
+        before = len(seen)
+        for pid in _walk(root, without):
+            if pid not in seen:
+                seen.add(pid)
+                send(pid, signal.SIGSTOP, seen)
+        if len(seen) == before:
             break
-        stopped |= new
     return signal_all(root, signal.SIGKILL, without)
 
 

@@ -50,6 +50,8 @@ def test_everything_below_a_process_is_found(tree: subprocess.Popen[bytes]) -> N
     assert set(children.listed_below(tree.pid)) == set(found)
     assert len(children.listed_below(tree.pid, without=[inner])) == 1
     assert children.listed_below(1 << 30) == []
+    assert len(children.listed_below(tree.pid, most=4)) == 4
+    assert len(children.listed_below(tree.pid, most=1)) == 2  # one more than so many, and no others
     assert children.parent_of(tree.pid) == os.getpid()
     assert children.parent_of(1 << 30) == 0
 
@@ -65,6 +67,25 @@ def test_everything_below_a_process_is_killed(tree: subprocess.Popen[bytes]) -> 
         return not any(children.parent_of(pid) for pid in found)
 
     wait_until(is_gone)
+
+
+FIRST = """
+import os
+from jackfield.net import children
+children.come_first()
+if os.fork() == 0:
+    print(os.sched_getscheduler(0))
+    os._exit(0)
+os.wait()
+print(os.sched_getscheduler(0))
+"""
+
+
+def test_one_may_come_first_and_what_it_forks_does_not() -> None:
+    done = subprocess.run([sys.executable, "-uc", FIRST], capture_output=True, check=True)
+    below, own = map(int, done.stdout.split())
+    assert below == os.SCHED_OTHER
+    assert own & ~os.SCHED_RESET_ON_FORK in {os.SCHED_RR, os.SCHED_OTHER}  # not everybody may
 
 
 def test_nobody_else_gets_a_signal(tree: subprocess.Popen[bytes]) -> None:

@@ -30,6 +30,9 @@ from jackfield.services.commands.prepared import Failure, Order, Over
 LOOK = 0.02
 """Seconds between two looks at how many processes there are, where the system does not count."""
 
+IDLE = 9
+"""So many times what a look took is waited until the next one: it takes others their turn."""
+
 NET = 1000
 """Processes that a user may have beside those of one call, where the system counts by user: far
 more than a call can start between two looks, so that no call takes another's."""
@@ -67,6 +70,7 @@ class Supervisor:
     def run(self) -> None:
         """Get ready, run one call, and end it."""
         children.become_subreaper()
+        children.come_first()
         self._wake, self._wake_end = os.pipe()
         for end in (self._wake, self._wake_end):
             os.set_blocking(end, False)
@@ -134,10 +138,12 @@ class Supervisor:
             if now - self._began >= order.time:
                 self._end("timeout")
             elif self._counts and now >= self._look_at:
-                self._look_at = now + LOOK
-                if len(children.listed_below(os.getpid())) > order.processes:
+                most = order.processes
+                if len(children.listed_below(os.getpid(), most=most)) > most:
                     self._end("processes", at_once=True)
-        if self._kill_at and now >= self._kill_at:
+                after = time.monotonic()
+                self._look_at = after + max(LOOK, IDLE * (after - now))
+        if self._kill_at and time.monotonic() >= self._kill_at:
             self._kill()
 
     def _timeout(self) -> float:
