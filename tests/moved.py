@@ -51,10 +51,12 @@ class Seen:
 
 
 async def over(
-    endpoint: Endpoint | str, doing: Callable[[Remote, Seen], Awaitable[T]]
+    endpoint: Endpoint | str,
+    doing: Callable[[Remote, Seen], Awaitable[T]],
+    seen: Seen | None = None,
 ) -> tuple[Seen, T]:
     """Do something over a connection of its own."""
-    seen = Seen()
+    seen = seen or Seen()
     remote = Remote(await connect(endpoint, CONTROL), seen)
     try:
         await remote.begin()
@@ -100,9 +102,12 @@ def put(path: Path, name: str = "", **options: Any) -> PutFile:
 
 def stream(data: bytes, name: str, **options: Any) -> PutStream:
     parts = [data[at : at + 100_000] for at in range(0, len(data), 100_000)]
-    return PutStream(
-        name, names=names(name), read=lambda _: parts.pop(0) if parts else b"", **options
-    )
+
+    async def read(size: int) -> bytes:
+        del size
+        return parts.pop(0) if parts else b""
+
+    return PutStream(name, names=names(name), read=read, **options)
 
 
 def get(name: str, to: Path, **options: Any) -> GetFile:

@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from jackfield.cli.filing import How, Job, place, with_how
+from jackfield.cli.pipes import Input
 from jackfield.cli.running import run
 from jackfield.errors import ConfigurationError
-from jackfield.net import stdio
 from jackfield.net.incoming import Source
 from jackfield.services.files.hashing import new_hash
 from jackfield.services.files.places import is_place
@@ -88,7 +88,7 @@ def _task(
         return PutStream(
             "standard input",
             names=names,
-            read=lambda size: stdio.read(stdio.STDIN, size),
+            read=Input().read,
             mode=0o666 & ~mask,
             mtime=now,
             replace=replace,

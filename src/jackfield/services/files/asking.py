@@ -8,13 +8,17 @@ The rules this file owns:
    seconds, the server is given up.
 3. Whoever waits hears the server end. It may end without taking what was sent, so that what waits
    to be sent would wait on: nothing but an answer is waited for, or somebody reads meanwhile.
+4. A file that is refused while it is sent is given up at once. What is left of the piece under way
+   goes on by itself, since what is said next has its place behind it; when the connection is to
+   end, it is broken off.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, NamedTuple, TypeVar
 
 from jackfield.errors import BadMessage, EndOfStream, JackfieldError, PeerLost
@@ -23,7 +27,7 @@ from jackfield.net.folders import FileRefused
 from jackfield.services.files import answers, wire
 from jackfield.services.files.tasks import Task, Watch
 from jackfield.services.files.wire import CONTROL, summed
-from jackfield.services.files.working import patiently, work
+from jackfield.services.files.working import finished, patiently, work
 
 T = TypeVar("T")
 
@@ -71,6 +75,7 @@ class Asking:
         self._ahead = 0
         self._now: Task | None = None
         self._minding: asyncio.Task[None] | None = None
+        self._rest: asyncio.Future[None] | None = None  # of a piece of what was refused
         self.welcome = answers.Welcome(0, 0, read_only=False, no_remove=False)
 
     async def begin(self, token: str = "") -> None:
@@ -83,6 +88,8 @@ class Asking:
         """End the connection."""
         if self._minding is not None:
             self._minding.cancel()
+        if self._rest is not None and not self._rest.done():
+            self._conn.abort("the rest of a file that the server refuses")
         await self._conn.close()
 
     @property
@@ -143,6 +150,30 @@ class Asking:
     async def _answer_as(self, kind: type[T]) -> T:
         return as_kind(kind, await self._answer())
 
+    async def _send_piece(
+        self, piece: Coroutine[Any, Any, None], answer: asyncio.Future[answers.Answer]
+    ) -> None:
+        """Send a piece of a file, or as much as goes before an answer, which is a refusal."""
+        sending = asyncio.ensure_future(piece)
+        either: set[asyncio.Future[Any]] = {sending, answer}
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            sending.cancel()
+            with contextlib.suppress(asyncio.CancelledError, JackfieldError):
+                await finished(sending)
+            raise
+        if sending.done():
+            sending.result()
+            return
+        self._rest = sending
+        sending.add_done_callback(_heard)
+        error = answer.exception()
+        if error is not None:
+            self._conn.abort(str(error))
+        elif _is_last(answer.result()):
+            self._conn.abort("the server ends the connection")
+
     async def settle(self, *, most: int = 0, most_bytes: int = 0) -> None:
         """Hear the answers to what was asked, until no more than these are open."""
         while self._asked and (len(self._asked) > most or self._ahead > most_bytes):
@@ -174,6 +205,17 @@ class Asking:
         await self.settle(most=AHEAD, most_bytes=AHEAD_BYTES)
 
 
+def _heard(sending: asyncio.Future[None]) -> None:
+    """Take note of an error, which whoever speaks next meets too."""
+    if not sending.cancelled():
+        sending.exception()
+
+
+def _is_last(answer: answers.Answer) -> bool:
+    """Whether the connection ends after it."""
+    return isinstance(answer, answers.Failed) and answer.why == answers.REFUSED
+
+
 def line_of(message: dict[str, Any]) -> bytes:
     """Write a message, with its sum."""
     return CONTROL.encode(summed(message))
@@ -186,7 +228,7 @@ def as_kind(kind: type[T], answer: answers.Answer) -> T:
     if isinstance(answer, answers.Failed):
         if answer.why == "differs":
             raise Changed(answer.text)
-        if answer.why == answers.REFUSED and kind is not answers.Welcome:
+        if _is_last(answer) and kind is not answers.Welcome:
             raise PeerLost(f"the server ends the connection: {answer.text}")
         raise FileRefused(answer.text, answer.why)
     raise BadMessage(f"the server answered by {type(answer).__name__.lower()}, out of turn")

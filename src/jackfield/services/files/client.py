@@ -111,7 +111,10 @@ class Remote(Asking):
                 await self.settle()
                 self._watch.done(task, await self._put_large(task, source, message))
         finally:
-            source.close()
+            if self._rest is None or self._rest.done():
+                source.close()
+            else:
+                self._rest.add_done_callback(lambda _: source.close())
 
     def _may_put(self, size: int) -> None:
         if size > self.welcome.max_file:
@@ -160,15 +163,11 @@ class Remote(Asking):
         size = source.size
         hashing = asyncio.ensure_future(feed(digest, source, at, size))
         answer = asyncio.ensure_future(self._answer())  # one that comes early is a refusal
-        file: Any = source
         try:
             while at < size and not answer.done():
                 self._watch.moving(task, at, size)
                 body = min(MOST_BODY, size - at)
-                head = line_of({"do": "bytes", "at": at, "body": body})
-                if await self._conn.send_file(file, at, body, head=head) < body:
-                    self._conn.abort("a file became shorter while it was sent")
-                    raise PeerLost(f"{task.label} became shorter while it was sent")
+                await self._send_piece(self._bytes(task, source, at, body), answer)
                 at += body
             if not answer.done():
                 await self._patiently(hashing)
@@ -183,6 +182,13 @@ class Remote(Asking):
                 one.cancel()
             with contextlib.suppress(asyncio.CancelledError, JackfieldError):
                 await finished(hashing)
+
+    async def _bytes(self, task: PutFile, source: Source, at: int, body: int) -> None:
+        file: Any = source
+        head = line_of({"do": "bytes", "at": at, "body": body})
+        if await self._conn.send_file(file, at, body, head=head) < body:
+            self._conn.abort("a file became shorter while it was sent")
+            raise PeerLost(f"{task.label} became shorter while it was sent")
 
     async def _put_stream(self, task: PutStream) -> Moved:
         message = {
@@ -199,14 +205,17 @@ class Remote(Asking):
         answer = asyncio.ensure_future(self._answer())
         try:
             while not answer.done():
-                data = await self._work(lambda: _filled(task.read, BATCH))
+                data = await self._filled(task, answer)
                 if not data:
                     break
                 digest.update(data)
                 if sends:
-                    await self._say({"do": "bytes", "at": size, "body": len(data)}, data)
+                    piece = self._say({"do": "bytes", "at": size, "body": len(data)}, data)
+                    await self._send_piece(piece, answer)
                 size += len(data)
                 self._watch.moving(task, size, None)
+                if not sends and size > (held.there_size or 0):  # it is another one
+                    break
             found = digest.hexdigest()
             is_same = held.there_hash == found
             if is_same or not sends:
@@ -221,6 +230,24 @@ class Remote(Asking):
             return Moved(size, found)
         finally:
             answer.cancel()
+
+    async def _filled(self, task: PutStream, answer: asyncio.Future[answers.Answer]) -> bytes:
+        """Wait for a piece of a stream: less at its end, or when an answer comes before it."""
+        parts: list[bytes] = []
+        size = 0
+        while size < BATCH:
+            reading = asyncio.ensure_future(self._patiently(task.read(BATCH - size)))
+            either: set[asyncio.Future[Any]] = {reading, answer}
+            try:
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+                part = reading.result() if reading.done() else b""
+            finally:
+                reading.cancel()
+            if not part:
+                break
+            parts.append(part)
+            size += len(part)
+        return b"".join(parts)
 
     # Getting
 
@@ -356,12 +383,3 @@ def _offer(names: tuple[bytes, ...], source: Source, *, replace: bool) -> dict[s
         "mtime": source.info.st_mtime_ns,
         "replace": replace,
     }
-
-
-def _filled(read: Callable[[int], bytes], size: int) -> bytes:
-    """Read so many bytes; fewer at the end."""
-    parts = []
-    while size and (part := read(size)):
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)

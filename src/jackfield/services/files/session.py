@@ -4,7 +4,7 @@ The rules this file owns:
 
 1. Each thing asked for has one answer. What cannot be done is said, and the session goes on; what
    breaks the protocol ends it.
-2. A file that cannot be taken is refused at once, and what of it is on its way already is dropped.
+2. A file that cannot be taken is refused at once; then what of it is on its way already is dropped.
 3. A file has its name, and an answer says so, only once its size and hash are those that the client
    gave and it is on the disk.
 """
@@ -58,6 +58,7 @@ class Session:
         self._conn = conn
         self._who = ""
         self._failed = False  # the file offered last was refused, and more of it may come
+        self._coming = 0  # bytes of a body under way that nobody wants any more
 
     async def run(self) -> None:
         """Answer until the client ends. Raises BadMessage and PeerLost."""
@@ -142,12 +143,14 @@ class Session:
             await self._do(asked)
         except FileRefused as error:
             await self._fail(error)
+            coming, self._coming = self._coming, 0
+            await dropped(self._conn, coming)
 
     async def _do(self, asked: wire.Asked | wire.Misnamed) -> None:
         match asked:
             case wire.Misnamed():
                 self._failed = True
-                await dropped(self._conn, asked.body)
+                self._coming = asked.body
                 raise FileRefused(asked.text, "odd")
             case wire.Put(body=None):
                 await self._put(asked)
@@ -288,12 +291,12 @@ class Session:
                         if asked.size is None:
                             await self._work(partial(self._claim, body))
                     except FileRefused:
-                        await dropped(self._conn, body)
+                        self._coming = body
                         raise
                     try:
                         await intake.take(self._conn, body)
                     except FileRefused:
-                        await dropped(self._conn, intake.left)
+                        self._coming = intake.left
                         raise
                     size += body
                 case wire.End():

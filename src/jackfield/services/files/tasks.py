@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from jackfield.errors import JackfieldError
 from jackfield.net.folders import Folder
 from jackfield.net.incoming import Source
+
+
+async def _nothing(_: int) -> bytes:
+    return b""
 
 
 class Moved(NamedTuple):
@@ -42,10 +46,13 @@ class PutFile(Task):
 
 @dataclass(eq=False, slots=True)
 class PutStream(Task):
-    """What `read()` gives, up to b"" at its end, is put as a file. It may wait, in a thread."""
+    """What `read()` gives, up to b"" at its end, is put as a file.
+
+    It is waited for, and no more once the file is refused: then it is cancelled.
+    """
 
     names: tuple[bytes, ...] = ()
-    read: Callable[[int], bytes] = lambda _: b""
+    read: Callable[[int], Awaitable[bytes]] = _nothing
     mode: int = 0o644
     mtime: int = 0
     replace: bool = False

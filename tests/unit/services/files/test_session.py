@@ -122,6 +122,21 @@ def test_what_follows_a_refusal_is_passed_over(conn: BlockingConnection[Any], fo
     assert ask(conn, {"do": "list"})["is"] == "entries"
 
 
+def test_a_refusal_is_said_before_what_is_on_its_way_has_come(folder: Path) -> None:
+    """It may be on its way for long."""
+    with Served(make(folder=str(folder), max_file=1000)) as server, server.connect() as conn:
+        ask(conn, HELLO)
+        assert ask(conn, {**OFFER, "size": None})["is"] == "held"
+        head = {"do": "bytes", "at": 0, "body": len(DATA)}
+        assert ask(conn, head, DATA[:10])["why"] == "full"
+        misnamed = {**OFFER, "name": "../f", "size": 5, "hash": HASH, "body": 5}
+        conn.send_chunk(DATA[10:])
+        assert ask(conn, misnamed, b"12")["why"] == "odd"
+        conn.send_chunk(b"345")
+        assert ask(conn, {"do": "list"})["is"] == "entries"
+    assert list(folder.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("messages", "says"),
     [
