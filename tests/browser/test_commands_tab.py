@@ -175,8 +175,39 @@ def test_who_is_no_operator_any_more_sees_it_end(browser: Browser, tmp_path: Pat
         expect(visitor.page.locator("#commands-why")).to_have_text(
             "only operators of this board run commands"
         )
-        visitor.page.reload()
         expect(visitor.page.locator(TAB)).to_have_text(["Chat", "Files"])
+        expect(visitor.page.locator("#run-part")).to_be_hidden()  # and what has come can be read
+        expect(call.locator("[data-do=again]")).to_be_hidden()
+        expect(call.locator("[data-do=drop]")).to_be_visible()
+        expect(call.locator(".line-of.out .said").first).to_have_text("begun")
+        visitor.page.click(f"{TAB}:has-text('Chat')")
+        expect(visitor.page.locator("#view-commands")).to_be_hidden()
+        visitor.page.goto(f"{lab.url}#tab/commands")
+        expect(visitor.page.locator("#view-chat")).to_be_visible()
+        expect(visitor.page.locator("#view-commands")).to_be_hidden()
+        lab.wait_for(lab.board.people.set_role("Bo", "operator"))
+        visitor.page.click(f"{TAB}:has-text('Commands')")
+        expect(visitor.page.locator("#commands-why")).to_be_hidden()
+        again = one.run("env echo 'here again'")
+        expect(again.locator(".said")).to_have_text("here again")
+
+
+@pytest.mark.long
+def test_the_tab_comes_and_goes_with_the_role_whatever_is_looked_at(
+    browser: Browser, tmp_path: Path
+) -> None:
+    with (
+        running(tmp_path) as lab,
+        at_page(lab, browser, lab.invited("Bo", "member")) as visitor,
+    ):
+        page, people = visitor.page, lab.board.people
+        expect(page.locator("#room-name")).to_have_text("#lobby")
+        expect(page.locator(TAB)).to_have_text(["Chat", "Files"])
+        lab.wait_for(people.set_role("Bo", "operator"))
+        expect(page.locator(TAB)).to_have_text(["Chat", "Files", "Commands"])
+        lab.wait_for(people.set_role("Bo", "member"))
+        expect(page.locator(TAB)).to_have_text(["Chat", "Files"])
+        expect(page.locator("#view-chat")).to_be_visible()
 
 
 @pytest.mark.some(1)

@@ -32,6 +32,8 @@ class App {
     this.room = null;
     this.wanted = "";
     this.notices = 0;
+    /** @type {boolean | null} whether this person is an operator; null until it was told */
+    this.isOperator = null;
     /** @type {number | null} */
     this.rendering = null;
     const url = new URL("chat", BASE);
@@ -101,9 +103,11 @@ class App {
         }
         this.rooms.take(message.rooms);
         this.returned();
+        this.seeRole();
         break;
       case "room":
         this.rooms.takeOne(message.room);
+        this.seeRole();
         if (this.wanted === message.room.room) this.open(this.wanted);
         break;
       case "said":
@@ -135,6 +139,28 @@ class App {
     else this.rooms.load(room);
     this.outbox.send();
     this.files?.returned();
+  }
+
+  /** See whether this person may do more now, or less: operators keep order in the lobby. */
+  async seeRole() {
+    const isOperator = !!this.rooms.all.get(LOBBY)?.keeper;
+    if (isOperator === this.isOperator) return;
+    const isFirst = this.isOperator === null;
+    this.isOperator = isOperator;
+    if (isFirst) return; // the page has just asked
+    try {
+      this.become(await whoAmI());
+    } catch {
+      this.isOperator = !isOperator; // nobody can say so now: later
+    }
+  }
+
+  become({ commands }) {
+    if (commands === this.me.commands) return;
+    this.me.commands = commands;
+    this.tabs.become(this.me);
+    if (commands) this.commands ??= new CommandsTab();
+    this.commands?.allow(commands);
   }
 
   wasPutOut({ room: name, why: reason }) {

@@ -15,6 +15,7 @@ export class CommandsTab {
     /** @type {Call[]} the newest first */
     this.calls = [];
     this.isShown = false;
+    this.isAllowed = true;
     this.line = byId("run-line");
     byId("run-form").addEventListener("submit", (event) => {
       event.preventDefault();
@@ -27,6 +28,17 @@ export class CommandsTab {
   look(isShown) {
     if (isShown && !this.isShown) this.refresh();
     this.isShown = isShown;
+  }
+
+  /** Whoever looks may run commands now, or no more: what they have run stays to be read. */
+  allow(isAllowed) {
+    if (isAllowed === this.isAllowed) return;
+    this.isAllowed = isAllowed;
+    const focused = document.activeElement;
+    byId("run-part").hidden = !isAllowed;
+    byId("calls").classList.toggle("closed", !isAllowed);
+    if (focused && !focused.getClientRects().length) byId("commands-title").focus({ preventScroll: true });
+    if (this.isShown) this.refresh();
   }
 
   async refresh() {

@@ -27,10 +27,19 @@ export class Tabs {
   constructor(me, shown) {
     this.shown = shown;
     this.current = "";
-    this.tabs = TABS.filter((tab) => tab.isFor(me));
-    this.buttons = new Map(this.tabs.map((tab) => [tab.name, this.button(tab)]));
-    for (const tab of this.tabs) byId(`view-${tab.name}`).hidden = false;
+    /** @type {Map<string, HTMLElement>} */
+    this.buttons = new Map();
+    this.become(me);
+  }
+
+  /** Have the tabs of who looks. A view that is shown and is theirs no more stays until they leave it. */
+  become(me) {
+    const focused = document.activeElement;
+    const tabs = TABS.filter((tab) => tab.isFor(me));
+    this.buttons = new Map(tabs.map((tab) => [tab.name, this.buttons.get(tab.name) ?? this.button(tab)]));
+    for (const { name } of TABS) byId(`view-${name}`).hidden = !this.buttons.has(name) && name !== this.current;
     byId("tabs").replaceChildren(...[...this.buttons.values()].map((one) => make("li", {}, one)));
+    if (byId("tabs").contains(focused)) focused.focus();
   }
 
   /** @param {Tab} tab */
@@ -54,6 +63,7 @@ export class Tabs {
   /** Show a tab, and none of the others. @param {string} name */
   show(name) {
     if (name === this.current) return;
+    if (this.current && !this.buttons.has(this.current)) this.view.hidden = true;
     this.current = name;
     document.body.dataset.tab = name;
     for (const [other, button] of this.buttons) {
