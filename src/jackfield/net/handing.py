@@ -13,7 +13,6 @@ import socket
 import subprocess
 
 from jackfield.errors import ConfigurationError
-from jackfield.net.oserrors import code
 
 try:
     import fcntl
@@ -61,6 +60,8 @@ def start_process(command: list[str]) -> tuple[subprocess.Popen[bytes], Socket]:
             fd = theirs.fileno()
             process = subprocess.Popen([*command, str(fd)], stdin=subprocess.PIPE, pass_fds=[fd])
         except OSError as error:
+            from jackfield.net.oserrors import code  # noqa: PLC0415  much, for who is forked often
+
             msg = f"no process can be started: {error.strerror} ({code(error)})"
             raise ConfigurationError(msg) from error
         opened.pop_all()

@@ -21,7 +21,7 @@ from typing import Any
 
 from jackfield.errors import BadMessage, ConnectionEnded, LocalError
 from jackfield.net.connection import Connection
-from jackfield.net.handing import hand, take
+from jackfield.net.handing import Socket, hand, take
 from jackfield.net.ioloop import current
 from jackfield.net.pipes import PipeReader, PipeWriter
 from jackfield.services.commands import prepared, wire
@@ -42,11 +42,17 @@ class Call:
     """
 
     def __init__(
-        self, conn: Connection[Any], ready: Prepared, most: int, when_over: Callable[[], None]
+        self,
+        conn: Connection[Any],
+        launcher: Launcher,
+        ready: Prepared,
+        most: int,
+        when_over: Callable[[], None],
     ) -> None:
         self._conn = conn
+        self._launcher = launcher
         self._when_over: Callable[[], None] | None = when_over
-        self._control = ready.control
+        self._control: Socket | None = ready.control
         self._stdin = PipeWriter(ready.stdin)
         self._outputs = {STDOUT: PipeReader(ready.stdout), STDERR: PipeReader(ready.stderr)}
         self._io = current()
@@ -67,7 +73,7 @@ class Call:
     # The supervisor
 
     def _hear(self) -> None:
-        while True:
+        while self._control is not None:
             try:
                 message, _ = take(self._control)
             except BlockingIOError:
@@ -77,8 +83,11 @@ class Call:
                 self._answer.set_result(message)
             elif kind == _OVER and not self._over.done():
                 self._over.set_result(prepared.over_of(message))
+                self._io.unwatch_read(self._control)
+                self._launcher.give_back(self._control)
+                self._control = None
                 self._give_back()
-            if not message:
+            elif not message:
                 self._io.unwatch_read(self._control)
                 for future, last in ((self._answer, b""), (self._over, LOST)):
                     if not future.done():
@@ -93,20 +102,24 @@ class Call:
 
     async def start(self, order: Order) -> None:
         """Have it started. Raises LocalError, with why it cannot be, and the call is over then."""
-        hand(self._control, prepared.packed(prepared.RUN, order))
+        self._tell(prepared.packed(prepared.RUN, order))
         answer = await self._answer
         if answer[:1] != _STARTED:
             raise LocalError(_failed(answer, order))
 
     def send(self, number: int) -> None:
         """Send a signal to all of its processes."""
-        hand(self._control, prepared.SIGNAL + str(number).encode())
+        self._tell(prepared.SIGNAL + str(number).encode())
 
     def stop(self, why: str) -> None:
         """End it. The first reason is the one that is told."""
         if not self._why:
             self._why = why
-            hand(self._control, prepared.END + why.encode())
+            self._tell(prepared.END + why.encode())
+
+    def _tell(self, message: bytes) -> None:
+        if self._control is not None:
+            hand(self._control, message)
 
     # What the client says
 
@@ -205,8 +218,10 @@ class Call:
     def close(self) -> None:
         """Let go of everything. What still runs of it is ended by its supervisor."""
         self._give_back()
-        self._io.unwatch_read(self._control)
-        self._control.close()
+        if self._control is not None:
+            self._io.unwatch_read(self._control)
+            self._control.close()
+            self._control = None
         self._stdin.close()
         for output in self._outputs.values():
             output.close()
@@ -237,7 +252,7 @@ async def begin(
     except BaseException:
         when_over()
         raise
-    call = Call(conn, ready, most, when_over)
+    call = Call(conn, launcher, ready, most, when_over)
     try:
         await call.start(order)
     except BaseException:

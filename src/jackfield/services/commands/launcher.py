@@ -1,15 +1,19 @@
 """The way to the helper, seen from the server: supervisors that wait for a call.
 
-From any thread. A few are kept ready; for each that was taken `more()` has one made.
+From any thread. A few are kept ready. One whose call is over is used again, after all others, so
+that it has the time to get its next program's process ready; `more()` has another one made where
+none would be left.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import select
 import subprocess
 import sys
 import threading
+from collections import deque
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,8 +21,9 @@ from jackfield.errors import ConfigurationError, LocalError
 from jackfield.net.handing import Socket, hand, start_process, take, take_files
 from jackfield.services.commands import prepared
 
-READY = 2
-"""Supervisors that wait for a call."""
+LEAST = 1
+MOST = 4
+"""Supervisors that wait for a call: fewer are made up for, and more are let go."""
 
 PATIENCE = 60.0
 """Seconds for the helper to load, and for a supervisor to be made: one that is gone is noticed at
@@ -58,7 +63,8 @@ class Launcher:
         self._turn = threading.Lock()  # held by the one who waits for the helper
         self._counting = threading.Lock()  # never held for long
         self._takers = 0
-        self._asked = 0  # supervisors that are being made, or wait
+        self._asked = 0  # supervisors that are being made, or wait to be heard of
+        self._idle: deque[Socket] = deque()  # those whose call is over
         self._process: subprocess.Popen[bytes] | None = None
         self._control: Socket | None = None
         self._is_closed = False
@@ -79,14 +85,23 @@ class Launcher:
                 self._takers -= 1
 
     def more(self) -> None:
-        """Have one made for one that was taken: once the call goes, which it would hold up."""
+        """Have one made, if none waits: once a call goes, which it would hold up."""
         with self._counting:
-            self._ask(self._takers + READY)
+            self._ask(self._takers + LEAST)
+
+    def give_back(self, supervisor: Socket) -> None:
+        """Take one back whose call is over. It does not block."""
+        with self._counting:
+            is_wanted = len(self._idle) + self._asked < MOST and not self._is_closed
+            if is_wanted:
+                self._idle.append(supervisor)
+        if not is_wanted:
+            supervisor.close()
 
     def _ask(self, count: int) -> None:
         """Have so many be there, or on their way."""
         control = self._control
-        while control is not None and self._asked < count:
+        while control is not None and self._asked + len(self._idle) < count:
             self._asked += 1
             hand(control, prepared.PREPARE)
 
@@ -94,8 +109,14 @@ class Launcher:
         for _ in range(2):  # the second time by a helper that was just started
             if self._is_closed:
                 raise LocalError("the server stops")
+            while (idle := self._next_idle()) is not None:
+                found = _pipes_of(idle)
+                if found is not None:
+                    return found
             if self._control is None:
                 self._start()
+            with self._counting:
+                self._ask(self._takers)  # what was counted on may be gone
             found = self._take()
             if found is not None:
                 return found
@@ -115,32 +136,33 @@ class Launcher:
         is_ready = take(ours)[0] == prepared.READY
         with self._counting:
             self._control, self._asked = ours, 0
-            self._ask(max(self._takers, READY) if is_ready else 0)
+            self._ask(self._takers + LEAST if is_ready else 0)
         if not is_ready:
             self._drop()
             raise LocalError("no program can be started: the helper for that does not start")
 
+    def _next_idle(self) -> Socket | None:
+        """Give the one whose call has been over for longest, unless one from the helper is here."""
+        with self._counting:
+            if not self._idle or (self._control is not None and _has_news(self._control)):
+                return None
+            return self._idle.popleft()
+
     def _take(self) -> Prepared | None:
         assert self._control is not None
-        message, sock = take(self._control)
+        _, sock = take(self._control)
         with self._counting:
             self._asked -= 1
-        if sock is None:
-            return None
-        sock.settimeout(PATIENCE)
-        message, fds = take_files(sock, 3)
-        if message != prepared.PIPES or len(fds) != 3:
-            sock.close()
-            for fd in fds:
-                os.close(fd)
-            return None
-        sock.setblocking(False)
-        return Prepared(sock, *fds)
+        return None if sock is None else _pipes_of(sock)
 
     def _drop(self) -> None:
         """Let the helper go: it ends when its socket does."""
         with self._counting:
             control, self._control = self._control, None
+            idle = list(self._idle)
+            self._idle.clear()
+        for one in idle:
+            one.close()
         process, self._process = self._process, None
         if control is not None:
             # what it has got ready already comes as sockets, and is let go with them
@@ -162,3 +184,23 @@ class Launcher:
     def _close(self) -> None:
         with self._turn:
             self._drop()
+
+
+def _pipes_of(supervisor: Socket) -> Prepared | None:
+    """Wait for the pipes of its next program; None where it is gone, or has none."""
+    supervisor.settimeout(PATIENCE)
+    message, fds = take_files(supervisor, 3)
+    if message != prepared.PIPES or len(fds) != 3:
+        supervisor.close()
+        for fd in fds:
+            os.close(fd)
+        return None
+    supervisor.setblocking(False)
+    return Prepared(supervisor, *fds)
+
+
+def _has_news(control: Socket) -> bool:
+    """Whether there is something to be heard at once."""
+    poll = select.poll()
+    poll.register(control, select.POLLIN)
+    return bool(poll.poll(0))

@@ -9,19 +9,20 @@ Between server and helper, a private socket::
 Between server and supervisor, that socket::
 
     supervisor: PIPES, with three files      to write standard input, to read the two outputs
-    server:     RUN and JSON of an `Order`   once
+    server:     RUN and JSON of an `Order`
     supervisor: STARTED, or FAILED and JSON of a `Failure`, and that is its end
     server:     SIGNAL and a number; END and why
-    supervisor: OVER and JSON of an `Over`, and that is its end
+    supervisor: OVER and JSON of an `Over`
 
-When the server closes its end, or is gone, the supervisor ends the call.
+After OVER it begins again with PIPES; SIGNAL and END that come before the next RUN are of the call
+that is over, and passed by. When the server closes its end, or is gone, the supervisor ends the
+call and itself.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 PREPARE = b"+"
 READY = b"R"
@@ -35,8 +36,7 @@ END = b"E"
 OVER = b"O"
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(NamedTuple):
     """What a supervisor is to run.
 
     folder: a path that the policy names; below: names of folders in it, opened one by one and
@@ -56,16 +56,14 @@ class Order:
     grace: float
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
     """Why a program could not be started: the system's error, by number, and what it is about."""
 
     number: int
     what: str
 
 
-@dataclass(frozen=True, slots=True)
-class Over:
+class Over(NamedTuple):
     """How a call has ended. As `wire.Exit`."""
 
     status: int | None
@@ -77,7 +75,7 @@ class Over:
 
 def packed(kind: bytes, what: Order | Failure | Over) -> bytes:
     """Write it behind its kind."""
-    return kind + json.dumps(asdict(what)).encode()
+    return kind + json.dumps(what._asdict()).encode()
 
 
 def order_of(message: bytes) -> Order:

@@ -1,4 +1,6 @@
-"""The supervisor of one call: a process that starts a program, and sees to it that all of it ends.
+"""The supervisor of a call: a process that starts a program, and sees to it that all of it ends.
+
+It has one call at a time, and the next one when nothing is left of that.
 
 The rules this file owns:
 
@@ -19,7 +21,6 @@ import select
 import signal
 import stat
 import time
-from dataclasses import replace
 
 from jackfield.net import children
 from jackfield.net.children import Cgroup
@@ -51,11 +52,16 @@ _IGNORED = [
 
 
 class Supervisor:
-    """One call. control: the socket to the server. cgroup: of this call, where there is one."""
+    """One call after another. control: the socket to the server. cgroup: where there is one."""
 
     def __init__(self, control: Socket, cgroup: Cgroup | None) -> None:
         self._control = control
         self._cgroup = cgroup
+        self._is_listened_to = True
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        """Forget the call that is over."""
         self._program = 0
         self._order: Order | None = None
         self._status: int | None = None
@@ -65,10 +71,9 @@ class Supervisor:
         self._look_at = 0.0
         self._counts = False
         self._ended: set[int] = set()
-        self._is_listened_to = True
 
     def run(self) -> None:
-        """Get ready, run one call, and end it."""
+        """Run calls, until the server lets go, or one could not be started."""
         children.become_subreaper()
         children.come_first()
         self._wake, self._wake_end = os.pipe()
@@ -79,13 +84,23 @@ class Supervisor:
         self._poll = select.poll()
         self._poll.register(self._control, select.POLLIN)
         self._poll.register(self._wake, select.POLLIN)
-        self._start_process()
-        while self._has_children():
-            self._wait()
-        if self._order is not None and self._began:
-            self._tell_end()
+        while self._is_listened_to and self._run_one():
+            self._begin_anew()
         if self._cgroup is not None:
             self._cgroup.remove()
+
+    def _run_one(self) -> bool:
+        """Get ready, run one call, and end it; whether there was one."""
+        try:
+            self._start_process()
+        except OSError:  # no process, or no descriptor: the server sees that this one is gone
+            return False
+        while self._has_children():
+            self._wait()
+        if not self._began:
+            return False
+        self._tell_end()
+        return True
 
     # Getting ready
 
@@ -112,7 +127,7 @@ class Supervisor:
         bounded = self._cgroup is not None and self._cgroup.bound(order.memory, order.processes)
         self._counts = not bounded
         if bounded:  # the process itself is to set no limits for these
-            order = replace(order, memory=0, processes=0)
+            order = order._replace(memory=0, processes=0)
         hand(self._go, prepared.packed(prepared.RUN, order))
         answer, _ = take(self._go)
         self._go.close()
@@ -165,7 +180,8 @@ class Supervisor:
         elif message[:1] == prepared.SIGNAL:
             self._signal(int(message[1:]))
         elif message[:1] == prepared.END:
-            self._end(message[1:].decode())
+            if self._order is not None:
+                self._end(message[1:].decode())
         elif not message:
             self._poll.unregister(self._control)
             self._is_listened_to = False
