@@ -190,7 +190,7 @@ def _pipes_of(supervisor: Socket) -> Prepared | None:
     """Wait for the pipes of its next program; None where it is gone, or has none."""
     supervisor.settimeout(PATIENCE)
     message, fds = take_files(supervisor, 3)
-    if message != prepared.PIPES or len(fds) != 3:
+    if message != prepared.PIPES or len(fds) != 3 or _has_news(supervisor):  # that is its end
         supervisor.close()
         for fd in fds:
             os.close(fd)
@@ -199,8 +199,8 @@ def _pipes_of(supervisor: Socket) -> Prepared | None:
     return Prepared(supervisor, *fds)
 
 
-def _has_news(control: Socket) -> bool:
+def _has_news(sock: Socket) -> bool:
     """Whether there is something to be heard at once."""
     poll = select.poll()
-    poll.register(control, select.POLLIN)
+    poll.register(sock, select.POLLIN)
     return bool(poll.poll(0))
