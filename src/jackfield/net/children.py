@@ -265,11 +265,11 @@ class Cgroup:
         """Give the processes in it."""
         return {int(line) for line in _read(f"{self.path}/cgroup.procs").split()}
 
-    def ran_out_of_memory(self) -> bool:
-        """Whether something in it was killed for using too much memory."""
+    def killed_for_memory(self) -> int:
+        """Count what was killed in it, so far, for using too much memory."""
         words = _read(f"{self.path}/memory.events").split()
         counts = dict(zip(words[::2], words[1::2], strict=False))
-        return counts.get("oom_kill", "0") != "0"
+        return int(counts.get("oom_kill", 0))
 
     def remove(self) -> bool:
         """Remove it, once it is empty."""

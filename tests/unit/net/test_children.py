@@ -122,9 +122,9 @@ def test_a_cgroup_bounds_what_it_can_and_is_removed(tmp_path: Path) -> None:
     Path(one.path).mkdir()
     assert one.bound(1000, 5)
     assert Path(one.path, "memory.max").read_text() == "1000"
-    assert not one.ran_out_of_memory()
+    assert one.killed_for_memory() == 0
     Path(one.path, "memory.events").write_text("low 0\noom_kill 1\n")
-    assert one.ran_out_of_memory()
+    assert one.killed_for_memory() == 1
     assert not one.remove()
     assert not Cgroup(one.path).bound(1000, 5)
 

@@ -69,6 +69,7 @@ class Supervisor:
         self._began = 0.0
         self._kill_at = 0.0
         self._look_at = 0.0
+        self._killed_before = 0
         self._counts = False
         self._ended: set[int] = set()
 
@@ -126,6 +127,8 @@ class Supervisor:
         order = self._order = prepared.order_of(message)
         bounded = self._cgroup is not None and self._cgroup.bound(order.memory, order.processes)
         self._counts = not bounded
+        if self._cgroup is not None:
+            self._killed_before = self._cgroup.killed_for_memory()
         if bounded:  # the process itself is to set no limits for these
             order = order._replace(memory=0, processes=0)
         hand(self._go, prepared.packed(prepared.RUN, order))
@@ -231,7 +234,7 @@ class Supervisor:
 
     def _tell_end(self) -> None:
         why = self._why or "exit"
-        if self._cgroup is not None and self._cgroup.ran_out_of_memory():
+        if self._cgroup is not None and self._cgroup.killed_for_memory() > self._killed_before:
             why = "memory"
         code, name = (None, None) if self._status is None else children.exit_parts(self._status)
         took = round(time.monotonic() - self._began, 6)
