@@ -48,14 +48,14 @@ async def by_jackfield(port: int, pem: str, stack: AsyncExitStack) -> Run:
     return run
 
 
-async def by_ssh(port: int, folder: str, stack: AsyncExitStack) -> Run:
+async def by_ssh(port: int, folder: str, _: AsyncExitStack) -> Run:
     """Start a master; give what runs a command by it."""
     where = f"-o ControlPath={folder}/control -p {port} -F none -o LogLevel=ERROR {HOST}"
     first = f"-i {folder}/client -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
-    master = await asyncio.create_subprocess_exec(
-        *["ssh", "-M", "-N", *first.split(), *where.split()]
+    # its session ends with the pipe, and so does the master, however this program ends
+    await asyncio.create_subprocess_exec(
+        *["ssh", "-M", *first.split(), *where.split(), "cat"], stdin=subprocess.PIPE
     )
-    stack.callback(master.terminate)
     await asyncio.to_thread(wait_for, Path(folder, "control"))
 
     async def run() -> None:
