@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -91,18 +92,46 @@ def test_nobody_is_there(capfd: pytest.CaptureFixture[str]) -> None:
     assert said.count("\n") == 1
 
 
-def test_somebody_else_is_there(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("service", "says"),
+    [
+        (["chat"], "no files are served there, but something that says 'What is your name?'; give"),
+        (["echo"], "no files are served there, but an echo of what is sent; give the endpoint"),
+        (["web", "."], "no files are served there, but HTTP; jackfield fetch gets what it has"),
+        (["files", "."], "you do not speak TLS, and this endpoint does; connect to tls://"),
+    ],
+)
+def test_somebody_else_is_there(
+    service: list[str],
+    says: str,
+    here: Path,
+    certificates: Certificates,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """That is told once, at once, and in one line."""
+    (here / "f").write_bytes(b"f")
+    where, options = "tcp://127.0.0.1:0", list[str]()
+    if service[0] == "files":
+        where = "tls://127.0.0.1:0"
+        options = ["--cert", certificates.cert, "--key", certificates.key]
     process = subprocess.Popen(
-        command("serve", "echo", "tcp://127.0.0.1:0"), stdout=subprocess.PIPE, text=True
+        command("serve", *service, where, *options), stdout=subprocess.PIPE, text=True
     )
     try:
         assert process.stdout is not None
-        url = "tcp://" + process.stdout.readline().split("tcp://")[1].strip()
-        assert run(["ls", url, "--retries", "0"]) == 1
+        said = re.search(r"127\.0\.0\.1:\d+", process.stdout.readline())
+        assert said is not None
+        url = f"tcp://{said[0]}"
+        for words in (["ls", url], ["get", f"{url}/f"], ["put", "f", url], ["rm", f"{url}/f"]):
+            assert run(words) == 1
+            told = capfd.readouterr().err
+            assert told.startswith(f"jackfield: {url}: {says}")
+            assert told.count("\n") == 1
+            assert "to go on" not in told
     finally:
         process.kill()
         process.communicate()
-    assert capfd.readouterr().err.startswith(f"jackfield: {url}: ")
+    assert [path.name for path in here.iterdir()] == ["f"]
 
 
 def test_one_that_fails_does_not_keep_the_others(

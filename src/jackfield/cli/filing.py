@@ -6,7 +6,8 @@ The rules this file owns:
    always a folder, so that the same command does the same whatever it has made before.
 2. A connection that is lost is made again, and what was not finished goes on where it was; so does
    the same command once more, whatever has ended it.
-3. One file that fails does not keep the others from being moved. Exit status: 0 all is done, 1
+3. Only where files were served before is a connection taken for lost; all else is told once.
+4. One file that fails does not keep the others from being moved. Exit status: 0 all is done, 1
    something is not, 2 asked for in a way that cannot be.
 """
 
@@ -131,6 +132,7 @@ class Job:
         self._bar_of: Task | None = None
         self._shows = not how.quiet and _is_terminal()
         self._losses = 0
+        self._was_welcome = False
         self.status = 0
 
     async def move(self, walk: Walk) -> int:
@@ -142,19 +144,17 @@ class Job:
 
         Gives the exit status.
         """
-        was_there = False
         try:
             while True:
                 try:
                     remote = await self._connect()
-                    was_there = True
                     await self._over(remote, doing)
                     return self.status
                 except (ConnectError, ConnectionEnded, RemoteProtocolError) as error:
-                    if not was_there or self._losses >= self._how.retries:
+                    if not self._was_welcome or self._losses >= self._how.retries:
                         self._end_bar()
                         where = "" if isinstance(error, ConnectError) else f"{self._endpoint}: "
-                        again = f"; to go on: {command()}" if was_there else ""
+                        again = f"; to go on: {command()}" if self._was_welcome else ""
                         tell(f"jackfield: {where}{error}{again}")
                         self.status = 1
                         return 1
@@ -177,6 +177,7 @@ class Job:
     async def _over(self, remote: Remote, doing: Callable[[Remote], Awaitable[None]]) -> None:
         try:
             await remote.begin(self._token)
+            self._was_welcome = True
             await doing(remote)
         except FileRefused as error:
             self._end_bar()

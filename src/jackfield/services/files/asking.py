@@ -21,10 +21,18 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, NamedTuple, TypeVar
 
-from jackfield.errors import BadMessage, EndOfStream, JackfieldError, PeerLost
+from jackfield.errors import (
+    BadMessage,
+    ConnectionEnded,
+    EndOfStream,
+    IncompleteMessage,
+    JackfieldError,
+    PeerLost,
+    RemoteProtocolError,
+)
 from jackfield.net.connection import Connection
 from jackfield.net.folders import FileRefused
-from jackfield.services.files import answers, wire
+from jackfield.services.files import answers, strangers, wire
 from jackfield.services.files.tasks import Task, Watch
 from jackfield.services.files.wire import CONTROL, summed
 from jackfield.services.files.working import finished, patiently, work
@@ -39,6 +47,9 @@ AHEAD_BYTES = 4 * 1024 * 1024
 
 IDLE = 60.0
 """Seconds without a byte either way after which the server is given up."""
+
+WELCOME = 20.0
+"""Seconds in which a server answers the first thing said, on a network as slow as may be."""
 
 _TICK = 2.0
 
@@ -79,10 +90,33 @@ class Asking:
         self.welcome = answers.Welcome(0, 0, read_only=False, no_remove=False)
 
     async def begin(self, token: str = "") -> None:
-        """Say who one is, and hear what is allowed."""
+        """Say who one is, and hear what is allowed. Raises NotFiles for another kind of server."""
         self._minding = asyncio.ensure_future(self._mind())
         await self._say({"do": "hello", "version": wire.VERSION, "token": token})
-        self.welcome = await self._answer_as(answers.Welcome)
+        try:
+            async with asyncio.timeout(WELCOME):
+                self.welcome = as_kind(answers.Welcome, await self._first_answer())
+        except TimeoutError:
+            raise strangers.silent(WELCOME) from None
+
+    async def _first_answer(self) -> answers.Answer:
+        """Hear an answer; see who it is that gives none."""
+        try:
+            message = await self._received()
+        except (RemoteProtocolError, PeerLost) as error:
+            said = b""
+            with contextlib.suppress(ConnectionEnded):
+                said = await self._conn.receive_chunk(1024)  # what no message could be made of
+            if not said:
+                raise strangers.wordless(str(error)) from error
+            if isinstance(error, IncompleteMessage | PeerLost) and said.startswith(b"{"):
+                raise
+            raise strangers.not_files(said) from error
+        if isinstance(message, dict) and not {"is", "error"}.isdisjoint(message):
+            return answers.answered(message)
+        if isinstance(message, dict) and message.get("do") == "hello":
+            raise strangers.echo()
+        raise strangers.not_files(CONTROL.encode_unit(message))
 
     async def end(self) -> None:
         """End the connection."""
@@ -137,11 +171,14 @@ class Asking:
         return await work(call, self._still)
 
     async def _answer(self) -> answers.Answer:
+        while True:
+            found = answers.answered(await self._received())
+            if not isinstance(found, wire.Still):
+                return found
+
+    async def _received(self) -> Any:
         try:
-            while True:
-                found = answers.answered(await self._conn.receive())
-                if not isinstance(found, wire.Still):
-                    return found
+            return await self._conn.receive()
         except EndOfStream:
             reason = self._conn.reason or "the server has ended the connection"
             self._conn.abort(reason)  # it takes nothing either: that wakes who waits to send
