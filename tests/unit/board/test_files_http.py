@@ -217,6 +217,16 @@ def test_a_digest_that_is_said_has_to_be_right(here: Filed, mei: str) -> None:
     assert reply.status == 201
 
 
+def test_what_is_not_kept_takes_no_room() -> None:
+    wrong = base64.b64encode(hashlib.sha256(b"").digest()).decode()
+    with filed('quota = "1M"') as here:
+        mei, data = here.token("Mei"), b"x" * 600 * KIB
+        reply = here.http("PUT", "said", data, mei, Repr_Digest=f"sha-256=:{wrong}:")
+        assert reply.status == 422
+        assert here.http("PUT", "said", data, mei).status == 201
+        assert here.http("PUT", "more", data, mei).status == 507
+
+
 def test_what_ends_early_leaves_nothing(here: Filed, mei: str) -> None:
     with closing(socket.create_connection(("127.0.0.1", here.ports["page"]), 60)) as conn:
         head = f"PUT /files/half HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {mei}\r\n"

@@ -96,7 +96,7 @@ class Putting:
             await work(incoming.begin)
             before = await self._before(incoming, size)
             if size is not None:
-                await work(partial(self._claim, size))
+                await work(partial(self._claim, incoming, size, size))
             found = await self._receive(incoming, _Digests(digests), is_announced=size is not None)
             await self._name(incoming, before, found)
         finally:
@@ -109,19 +109,20 @@ class Putting:
                 incoming.restart()
         finally:
             incoming.leave()
+            self._shared.room.release(incoming)
 
     def _see_size(self, size: int) -> None:
         most = self._shared.max_file
         if size > most:
             raise TooLarge(f"a file here may have {most} bytes at the most", "full")
 
-    def _claim(self, size: int) -> None:
-        """See to it that there is room for so many bytes: by the bound, and on the disk."""
+    def _claim(self, incoming: Incoming, more: int, size: int) -> None:
+        """See to it that there is room for so many bytes more, on the disk, and for all of it."""
         info = os.fstatvfs(self._shared.folder.fd)
         free = info.f_bavail * info.f_frsize
-        if size > free:
+        if more > free:
             raise FileRefused(f"there is no room on the disk: {free} bytes are free", "full")
-        self._shared.room.claim(self._caller.who, size)
+        self._shared.room.claim(self._caller.who, incoming, size)
 
     async def _may_change(self) -> None:
         await self._shared.rights.may_change(self._caller.who, name_of(self._names))
@@ -163,7 +164,7 @@ class Putting:
                 size += count
                 self._see_size(size)
                 if not is_announced:
-                    await work(partial(self._claim, count))
+                    await work(partial(self._claim, incoming, count, size))
                 await intake.take(cast("Connection[Any]", body), count)
         finally:
             await intake.settle()

@@ -11,6 +11,7 @@ import time
 from typing import Protocol
 
 from jackfield.net.folders import FileRefused, Folder
+from jackfield.net.incoming import Incoming
 
 DENIED = "denied"
 """Why of a `FileRefused`: it is not theirs to do."""
@@ -35,8 +36,14 @@ class Rights(Protocol):
 class Room(Protocol):
     """Knows how many bytes there may be. Called from any thread; may wait for a disk."""
 
-    def claim(self, who: str, size: int) -> None:
-        """Refuse, by FileRefused, so many bytes more; else count them in."""
+    def claim(self, who: str, incoming: Incoming, size: int) -> None:
+        """Count in a file on its way, which is to have so many bytes; else refuse by FileRefused.
+
+        Again: it is to have another number of bytes.
+        """
+
+    def release(self, incoming: Incoming) -> None:
+        """That file is on its way no more: what of it is not there takes no room."""
 
 
 class Anybody:
@@ -57,8 +64,9 @@ class Anybody:
 class Measured:
     """A folder that holds no more than so many bytes: `Room` of a service by itself.
 
-    What is on its way counts too. It is measured every `AGAIN` seconds and counted in between; so
-    what several processes write in such a time may pass the bound together.
+    What is on its way counts as if all of it had come. The folder is measured every `AGAIN` seconds
+    and counted in between; so what several processes write in such a time may pass the bound
+    together.
     """
 
     def __init__(self, folder: Folder, most: int, keep: float) -> None:
@@ -69,26 +77,44 @@ class Measured:
         self._lock = threading.Lock()
         self._used = 0
         self._measured_at = -AGAIN
+        self._coming: dict[Incoming, int] = {}
+        """Files on their way, and the bytes that each is to have, which are in `_used`."""
 
-    def claim(self, who: str, size: int) -> None:
+    def claim(self, who: str, incoming: Incoming, size: int) -> None:
         """As `Room`."""
         del who
         with self._lock:
             if time.monotonic() - self._measured_at >= AGAIN:
-                self._used = self._folder.sweep(self._keep).size
-                self._measured_at = time.monotonic()
+                self._measure()
+            more = size - self._coming.get(incoming, incoming.size)
             left = self._most - self._used
-            if size > left:
+            if more > max(0, left):
                 raise FileRefused(
-                    f"{size} bytes more are past the {self._most} that may be here; "
+                    f"{more} bytes more are past the {self._most} that may be here; "
                     f"there is room for {max(0, left)}",
                     "full",
                 )
-            self._used += size
+            self._used += more
+            self._coming[incoming] = size
+
+    def _measure(self) -> None:
+        missing = sum(size - incoming.size for incoming, size in self._coming.items())
+        self._used = self._folder.sweep(self._keep).size + missing
+        self._measured_at = time.monotonic()
+
+    def release(self, incoming: Incoming) -> None:
+        """As `Room`."""
+        with self._lock:
+            size = self._coming.pop(incoming, None)
+            if size is not None:
+                self._used -= size - incoming.size
 
 
 class Unmeasured:
     """No bound but the disk's."""
 
-    def claim(self, who: str, size: int) -> None:
+    def claim(self, who: str, incoming: Incoming, size: int) -> None:
+        """As `Room`."""
+
+    def release(self, incoming: Incoming) -> None:
         """As `Room`."""

@@ -7,6 +7,8 @@ The rules this file owns:
 2. A file that cannot be taken is refused at once; then what of it is on its way already is dropped.
 3. A file has its name, and an answer says so, only once its size and hash are those that the client
    gave and it is on the disk.
+4. Whose the file is that is replaced is asked while nobody else can write that name; and before,
+   so that what is refused is refused at once.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from jackfield.services.files import wire
 from jackfield.services.files.hashing import Hashes, feed, new_hash
 from jackfield.services.files.moving import Intake, dropped, received
 from jackfield.services.files.rights import Rights, Room
+from jackfield.services.files.small import Small, differs
 from jackfield.services.files.wire import CONTROL, SMALL, name_of, summed
 from jackfield.services.files.working import finished, patiently, work
 
@@ -172,8 +175,16 @@ class Session:
         if shared.read_only:
             raise FileRefused("nothing can be put here: it is served read-only")
         self._may_grow(asked.size or 0)
-        if asked.replace and not shared.no_remove:
-            await shared.rights.may_change(self._who, name_of(asked.names))
+        await self._may_replace(asked)
+
+    async def _may_replace(self, asked: wire.Put) -> None:
+        if self._replaces(asked):
+            await self._shared.rights.may_change(self._who, name_of(asked.names))
+
+    async def _kept(self, names: list[bytes], size: int, digest: str, *, already: bool) -> None:
+        if not already:
+            await self._shared.rights.changed(self._who, name_of(names), size)
+        await self._say({"is": "put", "size": size, "hash": digest, "already": already})
 
     def _taken(self, asked: wire.Put) -> FileRefused:
         """Say that another file has the name."""
@@ -193,42 +204,20 @@ class Session:
         assert asked.body is not None
         data = await received(self._conn, asked.body)
         await self._may_put(asked)
-        already = await self._free(lambda: self._keep_small(asked, data))
-        await self._kept(asked.names, len(data), asked.hash, already=already)
-
-    def _keep_small(self, asked: wire.Put, data: bytes) -> bool:
-        """Put a file there whose contents are at hand; whether it was there already."""
-        if new_hash().update(data).hexdigest() != asked.hash:
-            raise _differs()
-        incoming = Incoming(self._folder, asked.names)
+        shared, replaces = self._shared, self._replaces(asked)
+        small = Small(self._folder, shared.room, self._who, asked, data, replaces=replaces)
         try:
-            incoming.begin()
-            found = incoming.existing()
-            if found is not None:
-                try:
-                    if _is_same(Source(*found), data):
-                        return True
-                finally:
-                    os.close(found.fd)
-                if not self._replaces(asked):
-                    raise self._taken(asked)
-            self._shared.room.claim(self._who, len(data))
-            incoming.restart()
-            incoming.write([data])
-            incoming.finish(asked.mode, asked.mtime, replace=self._replaces(asked))
-            return False
-        except FileRefused:
-            with contextlib.suppress(FileRefused):
-                if incoming.fd >= 0:
-                    incoming.restart()
+            if replaces:
+                await self._free(small.begin)
+                await self._may_replace(asked)
+            already = await self._free(small.keep)
+        except FileRefused as error:
+            if error.why == "exists":
+                raise self._taken(asked) from error
             raise
         finally:
-            incoming.leave()
-
-    async def _kept(self, names: list[bytes], size: int, digest: str, *, already: bool) -> None:
-        if not already:
-            await self._shared.rights.changed(self._who, name_of(names), size)
-        await self._say({"is": "put", "size": size, "hash": digest, "already": already})
+            small.leave()
+        await self._kept(asked.names, len(data), asked.hash, already=already)
 
     async def _put(self, asked: wire.Put) -> None:
         """Take a file piece by piece, from where an earlier connection has left it."""
@@ -245,6 +234,7 @@ class Session:
                     await intake.settle()
             finally:
                 incoming.leave()
+                await self._work(partial(self._shared.room.release, incoming))
         self._failed = False
         if done is not None:
             await self._kept(asked.names, done.size, done.hash, already=False)
@@ -264,20 +254,20 @@ class Session:
                     raise self._taken(asked)
             finally:
                 source.close()
+        if asked.size is None or "there_hash" not in answer:  # else all may be there already
+            await self._work(partial(self._claim, incoming, asked.size or 0))
         if asked.size is None or incoming.size > asked.size:
             await self._work(incoming.restart)
         digest = new_hash()
         held = Source.of(incoming)
         await self._patiently(feed(digest, held, 0, incoming.size))
-        if asked.size is not None:
-            missing = asked.size - incoming.size
-            await self._work(lambda: self._shared.room.claim(self._who, missing))
         await self._say(answer | {"size": incoming.size, "hash": digest.hexdigest()})
         return Intake(incoming.write, digest)
 
     async def _take(self, asked: wire.Put, incoming: Incoming, intake: Intake) -> wire.End | None:
         """Take what the client sends of a file; None when it stops."""
         size = incoming.size
+        claimed: int | None = None
         while True:
             said = await self._heard()
             match said:
@@ -288,8 +278,10 @@ class Session:
                             await self._work(incoming.restart)
                             intake.digest, size = new_hash(), 0
                         self._may_take(asked, size, at, body)
-                        if asked.size is None:
-                            await self._work(partial(self._claim, body))
+                        wanted = size + body if asked.size is None else asked.size
+                        if wanted != claimed:
+                            await self._work(partial(self._claim, incoming, wanted))
+                            claimed = wanted
                     except FileRefused:
                         self._coming = body
                         raise
@@ -309,8 +301,8 @@ class Session:
                 case _:
                     raise BadMessage("a file was offered, so bytes, end or stop are to follow")
 
-    def _claim(self, size: int) -> None:
-        self._shared.room.claim(self._who, size)
+    def _claim(self, incoming: Incoming, size: int) -> None:
+        self._shared.room.claim(self._who, incoming, size)
 
     def _may_take(self, asked: wire.Put, size: int, at: int, body: int) -> None:
         if at != size:
@@ -325,9 +317,8 @@ class Session:
         await intake.settle()
         if asked.size not in {None, end.size} or intake.digest.hexdigest() != end.hash:
             await self._work(incoming.restart)
-            raise _differs()
-        if self._replaces(asked):  # somebody else may have put it meanwhile, and nobody can now
-            await self._shared.rights.may_change(self._who, name_of(asked.names))
+            raise differs()
+        await self._may_replace(asked)  # somebody else may have put it meanwhile
         await self._work(
             lambda: incoming.finish(asked.mode, asked.mtime, replace=self._replaces(asked))
         )
@@ -484,15 +475,3 @@ def _head(source: Source, at: int) -> bytes:
 
 def _line(message: dict[str, Any]) -> bytes:
     return CONTROL.encode(summed(message))
-
-
-def _differs() -> FileRefused:
-    return FileRefused(
-        "what has come is not what was sent: bytes were changed on the way, or the file while it "
-        "was sent",
-        "differs",
-    )
-
-
-def _is_same(source: Source, data: bytes) -> bool:
-    return source.size == len(data) and source.read(0, source.size) == data

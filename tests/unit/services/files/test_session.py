@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pickle
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -255,6 +258,100 @@ def test_who_may_do_what_can_be_known_elsewhere(folder: Path) -> None:
                 elif len(owned.told) == 2:
                     assert ask(conn, {"do": "remove", "name": "f"})["is"] == "removed"
     assert owned.told == [("Ann", "f", 5), ("Ann", "f", 5), ("Ann", "f", None)]
+
+
+class Meanwhile(Owned):
+    """Ben is told that he may, and before he goes on Ann has put a file of that name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._noted = asyncio.Event()
+        self.waits = threading.Event()
+
+    async def may_change(self, who: str, name: str) -> None:
+        await super().may_change(who, name)
+        if who == "Ben" and not self._noted.is_set():
+            self.waits.set()
+            await self._noted.wait()
+
+    async def changed(self, who: str, name: str, size: int | None) -> None:
+        await super().changed(who, name, size)
+        self._noted.set()
+
+
+@pytest.mark.parametrize("small", [True, False])
+def test_whose_it_is_is_asked_while_nobody_else_can_write_it(small: bool, folder: Path) -> None:
+    owned = Meanwhile()
+    how: dict[str, Any] = {"max_file": 10**9, "quota": None, "keep_parts": 60.0}
+    files = Files(str(folder), rights=owned, read_only=False, no_remove=False, **how)
+
+    def offer(data: bytes) -> dict[str, Any]:
+        digest = blake3(data).hexdigest()
+        along = {"hash": digest, "body": len(data)} if small else {}
+        return {**OFFER, "size": len(data), "replace": True, **along}
+
+    def put(conn: BlockingConnection[Any], data: bytes) -> dict[str, Any]:
+        """Send the rest; give the answer."""
+        if small:
+            answer = conn.receive(20)
+        else:
+            held = conn.receive(20)
+            assert held["is"] == "held", held
+            conn.send_chunk(CONTROL.encode({"do": "bytes", "at": 0, "body": len(data)}) + data)
+            digest = blake3(data).hexdigest()
+            answer = ask(conn, {"do": "end", "size": len(data), "hash": digest})
+        return {"is": answer["is"], "text": answer.get("text")}
+
+    service = Service("files", files, CONTROL, LIMITS)
+    with Served(service) as server, server.connect() as ben, server.connect() as ann:
+        ask(ben, HELLO | {"token": "Ben"})
+        ask(ann, HELLO | {"token": "Ann"})
+        ben.send_chunk(CONTROL.encode(offer(b"Ben's")) + (b"Ben's" if small else b""))
+        assert owned.waits.wait(20)
+        ann.send_chunk(CONTROL.encode(offer(b"Ann's")) + (b"Ann's" if small else b""))
+        assert put(ann, b"Ann's")["is"] == "put"
+        assert put(ben, b"Ben's") == {"is": "error", "text": "f is Ann's"}
+    assert (folder / "f").read_bytes() == b"Ann's"
+    assert owned.told == [("Ann", "f", 5)]
+
+
+def test_what_is_not_kept_gives_its_room_back_at_once(folder: Path) -> None:
+    quota = 3 * len(DATA)
+
+    def offer(name: str, size: int) -> dict[str, Any]:
+        return {**OFFER, "name": name, "size": size}
+
+    with Served(make(folder=str(folder), quota=quota)) as server:
+        with server.connect() as conn, server.connect() as cut:
+            ask(conn, HELLO)
+            ask(cut, HELLO)
+            assert ask(conn, offer("stopped", quota))["is"] == "held"
+            assert ask(cut, offer("other", 1))["why"] == "full"
+            piece(conn, 0, len(DATA))
+            assert ask(conn, {"do": "stop"})["is"] == "stopped"
+            assert ask(cut, offer("other", 2 * len(DATA) + 1))["why"] == "full"
+            assert ask(cut, offer("wrong", 2 * len(DATA)))["is"] == "held"
+            piece(cut, 0, len(DATA))
+            assert end(cut)["why"] == "differs"
+            assert ask(cut, offer("cut", 2 * len(DATA)))["is"] == "held"
+        with server.connect() as conn:
+            ask(conn, HELLO)
+            deadline = time.monotonic() + 20
+            while ask(conn, offer("next", 2 * len(DATA)))["is"] != "held":  # once that is seen
+                assert time.monotonic() < deadline
+            assert ask(conn, {"do": "stop"})["is"] == "stopped"
+
+
+def test_what_is_there_already_needs_no_room(folder: Path) -> None:
+    (folder / "f").write_bytes(DATA)
+    with Served(make(folder=str(folder), quota=len(DATA))) as server, server.connect() as conn:
+        ask(conn, HELLO)
+        held = ask(conn, OFFER)
+        assert (held["is"], held["there_hash"]) == ("held", HASH)
+        assert ask(conn, {"do": "stop"}) == {"is": "stopped"}
+        assert ask(conn, {**OFFER, "replace": True})["is"] == "held"
+        conn.send_chunk(CONTROL.encode({"do": "bytes", "at": 0, "body": len(DATA)}))
+        assert conn.receive(20)["why"] == "full"
 
 
 def test_what_cannot_be_served(tmp_path: Path) -> None:
