@@ -62,6 +62,10 @@ class Disk:
         """Mount it; once more, after `unmount()`."""
         _run("mount", *self._options, str(self.folder))
 
+    def detach(self) -> None:
+        """Unmount it from its folder now, and wholly once nobody has anything open there."""
+        _run("umount", "--lazy", str(self.folder))
+
     def unmount(self) -> None:
         """Unmount it. What is in memory alone is gone, of a tmpfs all.
 
@@ -90,8 +94,13 @@ class Disk:
 
 
 @contextlib.contextmanager
-def disk(folder: Path, size: int, *, ext4: bool = False) -> Iterator[Disk]:
-    """Give a disk for a test, which is skipped, with the reason, where there can be none."""
+def disk(
+    folder: Path, size: int, *, ext4: bool = False, stays_open: bool = False
+) -> Iterator[Disk]:
+    """Give a disk for a test, which is skipped, with the reason, where there can be none.
+
+    stays_open: whether something there is open at the end, as a board of this process has it.
+    """
     try:
         mounted = Disk(folder, size, ext4=ext4)
     except CannotMount as error:
@@ -99,4 +108,7 @@ def disk(folder: Path, size: int, *, ext4: bool = False) -> Iterator[Disk]:
     try:
         yield mounted
     finally:
-        mounted.unmount()
+        if stays_open:
+            mounted.detach()
+        else:
+            mounted.unmount()
