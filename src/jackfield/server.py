@@ -366,10 +366,11 @@ class Server(Generic[M]):
         """Read the certificates anew. Connections that are there go on as they are.
 
         service: what to serve new connections by from now on, in place of the service so far:
-        the same one with other contents. Limits stay. A service that is `single` stays as well.
+        the same one with other contents. Limits stay; so does one that is `single` or `rereads`.
         Raises ConfigurationError for what cannot be used; all is as before then.
         """
-        served = self.service if service is None or self.service.single else service
+        stays = service is None or self.service.single or self.service.rereads
+        served = self.service if service is None or stays else service
         framing = self._own_framing or served.framing
         plans = {endpoint: self._plan_for(endpoint, framing) for endpoint in self._plans}
         before = self._serving.service, self._serving.framing

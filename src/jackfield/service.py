@@ -54,6 +54,8 @@ class Service(Generic[M]):
     to flood others. Services of datagrams that let their peers prove their address say so.
     single: whether what its connections share is the handler's own, in one event loop. Then it is
     served under asyncio and without workers, and by the same handler after a reload.
+    rereads: whether its handler hears `Reloaded`, and reads anew then what it goes by. The same one
+    serves after a reload, and who is connected to it is not left to what held before.
     check: called before anybody is let in, with the endpoints and the model's name. Raises
     ConfigurationError where it must not be served so.
     """
@@ -66,6 +68,7 @@ class Service(Generic[M]):
     silent: bool = False
     amplifies: bool = False
     single: bool = False
+    rereads: bool = False
     check: Check | None = None
 
     @staticmethod

@@ -275,6 +275,63 @@ def test_a_token_says_who_one_is_and_can_be_revoked(
     assert "correct horse" not in said
 
 
+@pytest.mark.parametrize("workers", ["", "2"])
+@pytest.mark.parametrize("what", ["token", "line"])
+def test_who_is_taken_out_is_refused_and_nobody_else_is(
+    tmp_path: Path, what: str, workers: str
+) -> None:
+    """Before a command, while one runs, and after it, by who is connected and by who comes anew."""
+    tokens, policy = tmp_path / "tokens", tmp_path / "policy.toml"
+    digests = {name: hashlib.sha256(name.encode()).hexdigest() for name in ("anna", "bert")}
+    lines = [f"{name}:sha256:{digest}\n" for name, digest in digests.items()]
+    tokens.write_text("".join(lines))
+    rule = 'allow = [{ who = [NAMES], program = "/bin/sh", args = "any", shell = true }]\n'
+    policy.write_text(rule.replace("NAMES", '"anna", "bert"'))
+    files = "--policy", str(policy), "--token-file", str(tokens)
+    own = f"unix://{tmp_path}/s", *files, *(("--workers", workers) if workers else ())
+    anna, bert = ({"JACKFIELD_TOKEN": name} for name in digests)
+    with (
+        Served("commands", *own) as served,
+        Running(served, *sh("echo ready; sleep 60"), **anna) as during,
+        Running(served, "-v", **anna) as before,
+        Running(served, **anna) as after,
+        Running(served, *sh("echo ready; exec cat"), **bert) as other,
+    ):
+        during.await_output("ready\n")
+        other.await_output("ready\n")
+        before.await_error("known there as anna")
+        after.write("sh -c 'echo before'\n")
+        after.await_output("before\n")
+        if what == "token":
+            tokens.write_text(lines[1])  # and the policy names her still
+        else:
+            policy.write_text(rule.replace("NAMES", '"bert"'))
+        served.process.send_signal(signal.SIGHUP)
+        status, _, err = during.finish()
+        assert status == 128 + signal.SIGTERM
+        assert err.startswith("jackfield: it is not allowed any more")
+        why = {
+            "token": "you may not run anything here any more",
+            "line": "sh is not allowed for anna",
+        }
+        for one in (before, after):
+            one.write("sh -c 'echo after'\n")
+            status, out, err = one.finish()
+            assert status == 126
+            assert b"after" not in out
+            assert why[what] in err
+        status, out, err = done(served, *sh("echo anew"), **anna)
+        assert (status, out) == (126, b"")
+        assert ("this token is not known here" if what == "token" else why[what]) in err
+        other.write("still here\n")
+        assert other.finish() == (0, b"ready\nstill here\n", "")
+        assert done(served, *sh("exit 5"), **bert)[0] == 5
+        served.await_lines(1, " for bert: status 5; ")
+        said = served.stop()
+    assert said.count(" for anna: by signal TERM, revoked, ") == 1
+    assert said.count("refused   ") == 3
+
+
 def test_a_certificate_says_who_one_is(tmp_path: Path, certificates: Certificates) -> None:
     policy = tmp_path / "policy.toml"
     rule = '{ who = ["certificate:NAME"], program = "/bin/sh", args = "any", shell = true }'

@@ -136,6 +136,10 @@ class Running:
         self._say(wire.RETIRE)
         await asyncio.wait({self._retired, self.over_soon}, return_when=asyncio.FIRST_COMPLETED)
 
+    def reloaded(self) -> None:
+        """Tell those who are there still that what they go by may have changed."""
+        self._say(wire.RELOADED)
+
     def stop(self, drain: float) -> None:
         """Have it stop as a server does, and leave."""
         self.wanted = False

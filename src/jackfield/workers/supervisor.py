@@ -222,6 +222,8 @@ class Supervisor(Generic[M]):
                 if self._stopping:
                     return
             self.service = service or self.service
+            for worker in self._retiring:
+                worker.reloaded()
         self.events.emit(Reloaded())
 
     async def _look(self) -> None:

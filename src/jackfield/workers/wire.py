@@ -17,6 +17,9 @@ from jackfield.events import (
     AcceptResumed,
     BytesReceived,
     BytesSent,
+    CommandEnded,
+    CommandRefused,
+    CommandStarted,
     ConnectionEnded,
     ConnectionOpened,
     Cut,
@@ -38,6 +41,7 @@ from jackfield.service import Service
 SOCKET = b"S"  # with a socket that listens, in the order of `Spec.endpoints`
 GO = b"G"  # begin to accept
 RETIRE = b"Q"  # let go of the endpoints; serve who is there, and leave with the last
+RELOADED = b"L"  # for those who are there still when others serve already what was read anew
 STOP = b"T"  # and JSON: seconds until the deadline
 CUT = b"C"
 ASK = b"?"  # for the status of its connections, and the number of this question
@@ -63,6 +67,9 @@ _KINDS: dict[str, type[Event]] = {
         AcceptResumed,
         BytesReceived,
         BytesSent,
+        CommandEnded,
+        CommandRefused,
+        CommandStarted,
         ConnectionEnded,
         ConnectionOpened,
         Cut,
@@ -166,7 +173,9 @@ def loaded(data: bytes) -> Any:
 _TYPES: dict[Any, type | tuple[type, ...]] = {
     "int": int,
     "float": (int, float),
+    "int | None": (int, type(None)),
     "str": str,
+    "str | None": (str, type(None)),
     "bytes": bytes,
     "Endpoint": Endpoint,
     "tuple[str, ...]": tuple,

@@ -34,6 +34,7 @@ from jackfield.events import (
     Events,
     MessageReceived,
     MessageSent,
+    Reloaded,
     Warned,
 )
 from jackfield.framing.raw import Raw
@@ -146,6 +147,8 @@ class Worker:
                 self._server.retire()
                 self._say(wire.RETIRED)
                 self._end_by(self._server.when_quiet())
+            elif kind == wire.RELOADED:
+                self._server.events.emit(Reloaded())
             elif kind == wire.STOP:
                 self._end(json.loads(rest))
             elif kind == wire.CUT:

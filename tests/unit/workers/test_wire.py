@@ -43,7 +43,9 @@ endpoints = st.sampled_from(
 _values: dict[Any, st.SearchStrategy[Any]] = {
     "int": st.integers(0, 2**70),
     "float": st.floats(allow_nan=False),
+    "int | None": st.none() | st.integers(-(1 << 60), 1 << 60),
     "str": text,
+    "str | None": st.none() | text,
     "bytes": st.binary(max_size=50),
     "Endpoint": endpoints,
     "tuple[str, ...]": st.lists(text, max_size=5).map(tuple),

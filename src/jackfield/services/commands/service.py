@@ -22,6 +22,10 @@ from jackfield.services.commands.session import Session
 LIMITS = Limits(connections=256, connections_per_source=64, first_message=10, write_time=60)
 
 
+_NAMED: dict[str, set[str]] = {}
+"""By token file, the names that had a token in it once: a policy may name them when it has gone."""
+
+
 class Source:
     """Where policy and tokens are read from, again and again.
 
@@ -33,6 +37,7 @@ class Source:
     ) -> None:
         self.policy_file = policy_file
         self.token_file = token_file
+        self._named = _NAMED.setdefault(token_file or "", set())
         self._programs = policy.of_names(allow, shutil.which, (ME,)).lines if allow else ()
 
     def tokens(self) -> Tokens:
@@ -42,7 +47,8 @@ class Source:
     def policy(self, tokens: Tokens) -> Policy:
         """Read the policy. Raises ConfigurationError."""
         if self.policy_file is not None:
-            return policy.load(self.policy_file, frozenset(tokens.digests))
+            self._named.update(tokens.digests)
+            return policy.load(self.policy_file, frozenset(self._named))
         who = frozenset(tokens.digests or (ME,))
         return Policy(tuple(replace(line, who=who) for line in self._programs))
 
@@ -205,4 +211,5 @@ def _again(source: Source, who: Who | None, record: Record | None, cgroups: bool
 def service_of(source: Source) -> Service[Any]:
     """Make the service, of one that runs alone. Raises ConfigurationError."""
     handler = Commands(source)
-    return Service("commands", handler, wire.framing(), LIMITS, silent=True, check=handler.check)
+    how: dict[str, Any] = {"silent": True, "rereads": True, "check": handler.check}
+    return Service("commands", handler, wire.framing(), LIMITS, **how)

@@ -174,6 +174,7 @@ class Session:
         self._note(CommandStarted(self._conn.number, self._peer, who, shown))
         self._running = asyncio.create_task(self._see_through(call, who, shown))
         await self._say(wire.Started())
+        await self._look_again(call)  # while it was begun nobody had told it that it is no more
 
     def _order(self, run: wire.Run, names: tuple[str, ...]) -> tuple[Line, Order]:
         """Say how it is run. Raises Denied."""

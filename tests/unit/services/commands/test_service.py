@@ -195,6 +195,24 @@ def test_a_board_says_who_somebody_is_and_where_the_record_goes(tmp_path: Path) 
     assert [type(event).__name__ for event in kept.events] == ["Refused", "CommandRefused"]
 
 
+def test_who_is_revoked_while_a_command_is_begun_is_not_missed(tmp_path: Path) -> None:
+    class Accounts:
+        """It is asked who comes, and who asks for a command; whoever looks then finds nobody."""
+
+        asked = 0
+
+        async def names(self, proof: Proof, /) -> tuple[str, ...]:
+            self.asked += 1
+            return ("me",) if self.asked <= 2 else ()
+
+    path = python_policy(tmp_path)
+    handler = Commands(Source(str(path), (), None), who=Accounts())
+    service = Service("commands", handler, wire.framing())
+    with Live(service, f"unix://{tmp_path}/s") as live:
+        over, out, _ = ran(live.endpoints[0], "sh", "-c", "sleep 60; echo after")
+        assert (over.why, out) == ("revoked", b"")
+
+
 def test_a_helper_that_was_killed_is_replaced(tmp_path: Path) -> None:
     service = service_of(python_policy(tmp_path))
     with Live(service, f"unix://{tmp_path}/s") as live:
