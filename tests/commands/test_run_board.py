@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -10,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from jackfield.events import CommandStarted
-from tests.commanded import Running, running
-from tests.commands.people import COMMAND, environment
+from tests.commanded import WAIT, Running, running
+from tests.commands.people import COMMAND, Piped, environment
 from tests.live import PATIENCE
 from tests.owned import DAY
 
@@ -48,6 +49,28 @@ def test_who_has_signed_in_by_the_chat_runs_what_they_may(tmp_path: Path) -> Non
         lab.wait_for(lab.board.people.set_role("Bo", "member"))
         status, _, err = done(tmp_path / "bo", "run", at, "--", "env", "echo", "x")
         assert (status, err.count("\n")) == (126, 1)
+
+
+def test_who_is_no_operator_any_more_is_ended_and_refused_where_they_are(tmp_path: Path) -> None:
+    with running(tmp_path) as lab:
+        at = f"ws://127.0.0.1:{lab.ports['page']}/commands"
+        home = tmp_path / "bo"
+        sign_in(lab, home, "Bo", "operator")
+        with (
+            Piped("run", at, "--", *WAIT, JACKFIELD_HOME=str(home)) as during,
+            Piped("run", at, "-v", JACKFIELD_HOME=str(home)) as before,
+        ):
+            during.await_output("begun")
+            before.await_error("known there as Bo")
+            lab.wait_for(lab.board.people.set_role("Bo", "member"))
+            status, _, err = during.finish()
+            assert status == 128 + signal.SIGTERM
+            assert err.startswith("jackfield: it is not allowed any more")
+            before.write("env echo x\n")
+            status, out, err = before.finish()
+            assert (status, out) == (126, b"")
+            assert "you may not run anything here any more" in err
+        assert len(lab.of(CommandStarted)) == 1
 
 
 def test_a_member_and_a_stranger_run_nothing(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from contextlib import closing
 from dataclasses import replace
@@ -165,7 +166,8 @@ def test_who_may_no_more_is_refused_at_once_and_what_runs_is_ended(
         lab.reload()
         cookie = lab.invited("Bo", "operator")
         people = lab.board.people
-        with lab.sitting(cookie) as one:
+        with lab.sitting(cookie) as idle, lab.sitting(cookie) as one:
+            idle.come_in()
             one.begins()
             assert lab.ran() == []
             number = lab.wait_for(people.accounts.number_of(token_in(cookie)))
@@ -184,12 +186,15 @@ def test_who_may_no_more_is_refused_at_once_and_what_runs_is_ended(
             assert over.signal == "TERM"
             if how == "signed out":
                 one.is_ended()
+                idle.is_ended()
             else:
+                assert "not" in idle.refused("env", "echo", "x")
                 assert over.why == "revoked"
                 assert one.hear("exit")["why"] == "revoked"
                 assert "not" in one.refused("env", "echo", "x")
         if how != "renamed":
             assert lab.turned_away(cookie) in {401, 403}
+        assert [event.command for event in lab.of(CommandStarted)] == [shlex.join(WAIT)]
 
 
 def test_a_lost_connection_ends_what_it_ran(tmp_path: Path) -> None:
