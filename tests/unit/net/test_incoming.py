@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -70,6 +71,73 @@ def test_a_file_appears_whole_with_its_mode_and_time(folder: Folder, root: Path)
     assert path.read_bytes() == b"12345"
     assert path.stat().st_mode & 0o7777 == 0o755
     assert path.stat().st_mtime_ns == 1_600_000_000_000_000_001
+
+
+PARTS = [bytes([number % 251]) * (number % 7) for number in range(3 * 1024 + 5)]
+"""More than one call of the system takes, every seventh of them empty."""
+
+
+@pytest.mark.parametrize("most", [None, 1, 5, 4096])
+@pytest.mark.parametrize(
+    "parts", [PARTS, [b"", *PARTS, b""], [b""] * 2000, [], [b"x" * 10_000, b"", b"y"]]
+)
+def test_all_parts_are_written_in_order(
+    parts: list[bytes],
+    most: int | None,
+    folder: Folder,
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However many there are, and however few bytes the system takes at once."""
+    writev = os.writev
+
+    def short(fd: int, buffers: list[memoryview]) -> int:
+        left, given = most or sys.maxsize, list[memoryview]()
+        assert len(buffers) <= 1024
+        for buffer in buffers:
+            given.append(buffer[:left])
+            left -= len(given[-1])
+        return writev(fd, given)
+
+    monkeypatch.setattr(os, "writev", short)
+    incoming = begun(folder, b"f")
+    incoming.write([b"before"])
+    incoming.write(parts)
+    data = b"before" + b"".join(parts)
+    assert incoming.size == len(data)
+    incoming.finish(0o644, 0, replace=False)
+    incoming.leave()
+    assert (root / "f").read_bytes() == data
+
+
+def test_what_is_written_before_the_disk_is_full_counts(
+    folder: Folder, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writev = os.writev
+    room = 10
+
+    def full(fd: int, buffers: list[memoryview]) -> int:
+        nonlocal room
+        data = b"".join(buffers)[: min(room, 4)]
+        if not data:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        room -= len(data)
+        return writev(fd, [data])
+
+    monkeypatch.setattr(os, "writev", full)
+    incoming = begun(folder, b"f")
+    assert refused(incoming.write, [b"123", b"", b"456", b"78901234"]) == "full"
+    assert incoming.size == 10
+    incoming.leave()
+    (part,) = root.iterdir()
+    assert part.read_bytes() == b"1234567890"
+    room = 100
+    again = begun(folder, b"f")
+    assert again.size == 10
+    again.write([b"1234"])
+    again.finish(0o644, 0, replace=False)
+    again.leave()
+    assert (root / "f").read_bytes() == b"12345678901234"
 
 
 @pytest.mark.usefixtures("way")
