@@ -36,6 +36,7 @@ from jackfield.logs import Log
 from jackfield.models.names import ModelName
 from jackfield.net import notify
 from jackfield.net.binding import reach_commands, warning_off_loopback
+from jackfield.net.heap import keep_freed
 from jackfield.net.ioloop import new_event_loop
 from jackfield.net.stdio import has_terminal
 from jackfield.server import Server
@@ -142,6 +143,7 @@ def run_until_signal(start: Start, renew: Renew | None = None) -> None:
     if threading.current_thread() is not threading.main_thread():
         raise ConfigurationError("serve() waits for signals, which reach the main thread alone")
     until = _UntilSignal(renew)
+    keep_freed()
     before = {number: signal.signal(number, until.on_signal) for number in _SIGNALS}
     try:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from jackfield.cli.pipes import OutputClosed
+from jackfield.net.heap import keep_freed
 from jackfield.net.ioloop import new_event_loop
 
 _ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
@@ -34,6 +35,7 @@ def run(command: Callable[[], Coroutine[Any, Any, int]]) -> int:
                 asyncio.get_running_loop().add_signal_handler(number, end, number)
         return await command()
 
+    keep_freed()
     try:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             return runner.run(main())

@@ -62,6 +62,9 @@ class TextOrBinary(Framing["str | bytes"]):
         return b"\1" + data
 
     def encode(self, message: str | bytes) -> bytes:
+        if isinstance(message, bytes):  # with one copy, since it may be long
+            head = (len(message) + 1).to_bytes(4, "big") + b"\2"
+            return head + sendable(message, self.max_message)
         unit = self.encode_unit(message)
         return len(unit).to_bytes(4, "big") + unit
 

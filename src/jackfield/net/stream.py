@@ -2,10 +2,10 @@
 
 The rules this file owns:
 
-1. One readiness event reads once, at most `READ` bytes, or `MUCH` where somebody waits for a chunk
-   of so many. What was read is decoded in slices of `SLICE` bytes, one slice a turn of the loop, so
-   a flood of tiny messages on one connection leaves everyone else's turns short. What is not
-   decoded yet stays bytes.
+1. One readiness event reads once, at most `READ` bytes, or `LONG` in the midst of a long message,
+   or `MUCH` where somebody waits for a chunk of so many. What was read is decoded in slices of
+   `SLICE` bytes, one slice a turn of the loop, so a flood of tiny messages on one connection leaves
+   everyone else's turns short. What is not decoded yet stays bytes.
 2. Nothing is read while anything read before waits: the peer's system holds it back instead.
 3. After the last word the input is read and dropped, up to a bound, before the socket is
    closed: a close with unread input sends a reset, which can destroy the last word.
@@ -41,6 +41,9 @@ SLICE = 1024
 """Bytes decoded in one turn of the loop, unless one message needs more. With 4096, a flood of
 empty lines made everyone else's turn wait for 4096 handler steps."""
 
+
+LONG = 256 * 1024
+"""Bytes read at once in the midst of a long message, after which others like it may follow."""
 
 MUCH = 1024 * 1024
 """Bytes of a chunk that are read at once: a file that comes costs a third less than by `READ`, and
@@ -111,6 +114,8 @@ class StreamConnection(WebSocketStream[M]):
             size = SLICE
         elif self._chunking > READ:
             size = min(self._chunking, MUCH)
+        elif self._decoder.need > SLICE:
+            size = LONG
         try:
             data = self._sock.recv(size)
         except (BlockingIOError, InterruptedError):

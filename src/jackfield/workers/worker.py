@@ -44,6 +44,7 @@ from jackfield.models.starting import leave, read_start
 from jackfield.net.binding import Bound
 from jackfield.net.connection import Connection
 from jackfield.net.handing import Socket, adopt, hand, take
+from jackfield.net.heap import keep_freed
 from jackfield.net.ioloop import current, new_event_loop
 from jackfield.net.packets import UNIT, PacketConnection
 from jackfield.net.roles import Plan
@@ -237,6 +238,7 @@ def main() -> None:
     """Load, say so, and serve."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    keep_freed()
     control = adopt(int(sys.argv[-1]))
     try:
         given = read_start()

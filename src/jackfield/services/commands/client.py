@@ -12,12 +12,19 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
-from jackfield.errors import BadMessage, LocalError, PeerLost
+from jackfield.errors import (
+    BadMessage,
+    ConnectionEnded,
+    LocalError,
+    PeerLost,
+    RemoteProtocolError,
+)
 from jackfield.errors import EndOfStream as Ended
 from jackfield.net.connection import Connection
-from jackfield.services.commands import wire
+from jackfield.services.commands import strangers, wire
 from jackfield.services.commands.wire import PIECE, STDERR, STDIN, STDOUT, WINDOW, Exit, Run
 
 Read = Callable[[int], Awaitable[bytes]]
@@ -25,6 +32,10 @@ Read = Callable[[int], Awaitable[bytes]]
 
 Put = Callable[[int, bytes], Awaitable[None]]
 """Takes a piece of a stream: its number and the bytes."""
+
+
+WELCOME = 10.0
+"""Seconds in which the other side says whether one may come in."""
 
 
 class NotAllowed(LocalError):
@@ -40,15 +51,45 @@ class CommandClient:
         self._has_room = asyncio.Event()
         self.who = ""
 
-    async def come_in(self, token: str = "") -> None:
-        """Say who one is. Raises NotAllowed where that is nobody who is known."""
+    async def come_in(self, token: str = "", patience: float = WELCOME) -> None:
+        """Say who one is. patience: seconds for the answer.
+
+        Raises NotAllowed where that is nobody who is known, and NotCommands where something else is
+        served.
+        """
         await self._say(wire.Hello(token=token))
-        answer = await self._hear()
+        try:
+            async with asyncio.timeout(patience):
+                answer = await self._first_answer()
+        except TimeoutError:
+            raise strangers.silent(patience) from None
         if isinstance(answer, wire.Refused):
             raise NotAllowed(answer.why)
-        if not isinstance(answer, wire.Welcome):
-            raise BadMessage("it does not answer as the commands service does")
         self.who = answer.who
+
+    async def _first_answer(self) -> wire.Welcome | wire.Refused:
+        """Hear whether one may come in; see who it is that says something else."""
+        try:
+            message = await self._conn.receive()
+        except (Ended, RemoteProtocolError, PeerLost) as error:
+            said = b""
+            with suppress(ConnectionEnded):
+                said = await self._conn.receive_chunk(1024)  # what no message could be made of
+            if said:
+                raise strangers.not_commands(said) from error
+            is_end = isinstance(error, Ended)
+            how = "the other side has ended the connection" if is_end else str(error)
+            raise strangers.wordless(how) from error
+        try:
+            answer = wire.from_server(message) if isinstance(message, str) else None
+        except BadMessage:
+            answer = None
+        if isinstance(answer, wire.Welcome | wire.Refused):
+            return answer
+        said = message.encode() if isinstance(message, str) else message
+        if said.startswith(b'{"do":"hello"'):
+            raise strangers.echo()
+        raise strangers.not_commands(said)
 
     async def run(self, run: Run, read: Read | None, put: Put) -> Exit:
         """Run a command; give how it has ended.
@@ -177,7 +218,8 @@ class _Stream:
                     return
                 self._news.clear()
                 await self._news.wait()
-            data = self._pieces.popleft()
+            data = b"".join(self._pieces)  # each time it is put costs a turn of some thread
+            self._pieces.clear()
             try:
                 if failed is None:
                     await self._put(self._number, data)
