@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import resource
 import signal
+import socket
 import subprocess
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -14,11 +17,13 @@ import pytest
 from blake3 import blake3
 
 from jackfield import Connection, Server, Service
+from jackfield.cli.main import run
 from jackfield.errors import JackfieldError, PeerLost
 from jackfield.limits import Limits
 from jackfield.services.files.client import Remote
 from jackfield.services.files.tasks import PutStream, Task
 from jackfield.services.files.wire import CONTROL
+from tests.cable import Cable
 from tests.certificates import Certificates
 from tests.live import PATIENCE, in_loop, until
 from tests.moved import Seen, Served, command, over, parts_in, put, stream
@@ -166,6 +171,47 @@ async def test_a_stream_of_which_nothing_more_comes_is_not_waited_for(
 
     refusing.goes_on.set()
     assert (await serve(refusing, where, doing)).why("s") == "full"
+
+
+class Counting(Cable):
+    """A cable that counts what it carries."""
+
+    carried = 0
+
+    def _carry(self, one: socket.socket, other: socket.socket) -> None:
+        try:
+            while data := one.recv(65536):
+                self.carried += len(data)
+                other.sendall(data)
+        except OSError:  # one of them is gone
+            pass
+        finally:
+            for end in (one, other):
+                with contextlib.suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_long_file_that_cannot_be_kept_here_is_not_received_to_its_end(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """And those that follow come."""
+    there, back = tmp_path / "there", tmp_path / "back"
+    there.mkdir()
+    with (there / "long").open("wb") as file:
+        file.truncate(600_000_000)
+    (there / "small").write_bytes(SMALL)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with Served(there) as server, Counting(server.port) as cable:
+        url = f"tcp://127.0.0.1:{cable.port}"
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000_000, hard))
+        try:
+            assert run(["get", f"{url}/long", f"{url}/small", str(back)]) == 1
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert cable.carried < 100_000_000
+    said = capfd.readouterr().err
+    assert said == f"jackfield: {back}/long: there is no room on the disk (EFBIG)\n"
+    assert (back / "small").read_bytes() == SMALL
 
 
 def test_the_command_does_not_wait_for_its_input_once_it_is_refused(tmp_path: Path) -> None:

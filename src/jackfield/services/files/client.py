@@ -30,6 +30,9 @@ from jackfield.services.files.tasks import (
 from jackfield.services.files.wire import MOST_BODY, SMALL, name_of
 from jackfield.services.files.working import finished
 
+MOST_DROPPED = 16 * 1024 * 1024
+"""Bytes that are received for nothing, at the most: a new connection is cheaper than more."""
+
 
 class Remote(Asking):
     """A folder served elsewhere, over one connection.
@@ -304,8 +307,11 @@ class Remote(Asking):
             await intake.take(self._conn, file.body)
             await self._patiently(intake.settle())
         except FileRefused:
-            await dropped(self._conn, intake.left)
-            await self._answer_as(answers.Sent)
+            if intake.left > MOST_DROPPED:
+                self._conn.abort("the rest of a file that cannot be kept here")
+            else:
+                await dropped(self._conn, intake.left)
+                await self._answer_as(answers.Sent)
             raise
         finally:
             with contextlib.suppress(FileRefused):
