@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -401,8 +402,48 @@ def test_what_cannot_be_run_is_one_line(
     assert captured.err.count("\n") == 1
 
 
-def test_another_service_is_told_from_this_one() -> None:
-    with Served("echo", "tcp://127.0.0.1:0") as served:
-        status, _, err = done(served, "--", "true")
-    assert status == 125
-    assert err.count("\n") == 1
+FIND = "give the endpoint that jackfield serve commands has printed"
+OTHERS = [
+    (["chat"], "tcp", f"something says 'What is your name?'; {FIND}"),
+    (["echo"], "tcp", f"no commands are run there, but what is sent comes back; {FIND}"),
+    (["greet"], "tcp", f"no commands are run there, but something says 'Welcome!'; {FIND}"),
+    (["upper"], "tcp", f"no word in 0.5 s, as if no commands were run there; {FIND}"),
+    (["files", "."], "tcp", f"no word in 0.5 s, as if no commands were run there; {FIND}"),
+    (["web", "."], "tcp", "no commands are run there, but HTTP is spoken; those of a board are at"),
+    (["web", "."], "ws", "has answered 200 OK in place of beginning a WebSocket; commands of a"),
+    (["echo"], "ws", "; commands of a board are at ws://127.0.0.1:PORT/commands, others where"),
+    (["commands", "--allow", "date"], "tls", "the other side does not speak TLS; it may expect"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("service", "scheme", "says"), OTHERS, ids=range(len(OTHERS)))
+def test_another_service_is_told_from_this_one(service: list[str], scheme: str, says: str) -> None:
+    with Served(*service, "tcp://127.0.0.1:0") as served:
+        port = served.endpoints[0].port
+        where = f"{scheme}://127.0.0.1:{port}"
+        with Piped("run", where, "--connect-timeout", "500ms", "--", "true") as running:
+            status, out, err = running.finish()
+    assert (status, out, err.count("\n")) == (125, b"", 1)
+    assert err.startswith(f"jackfield: {where}: ")
+    assert says.replace("PORT", str(port)) in err
+
+
+@pytest.mark.parametrize("service", [["commands", "--allow", "date"], ["echo"], ["web", "."]])
+def test_tls_where_none_was_meant_is_told(service: list[str], certificates: Certificates) -> None:
+    files = "--cert", certificates.cert, "--key", certificates.key
+    with Served(*service, "tls://127.0.0.1:0", *files) as served:
+        where = f"tcp://127.0.0.1:{served.endpoints[0].port}"
+        with Piped("run", where, "--", "true") as running:
+            status, out, err = running.finish()
+    assert (status, out, err.count("\n")) == (125, b"", 1)
+    assert err.startswith(f"jackfield: {where}: TLS is spoken there; write tls://")
+
+
+def test_who_ends_without_a_word_is_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        where = f"tcp://127.0.0.1:{listening.getsockname()[1]}"
+        with Piped("run", where, "--", "true") as running:
+            listening.accept()[0].close()
+            status, _, err = running.finish()
+    assert (status, err.count("\n")) == (125, 1)
+    assert "and no word was said, as if no commands were run there" in err

@@ -26,7 +26,7 @@ from jackfield.cli.visible import escaped
 from jackfield.client import TIMEOUT
 from jackfield.client import connect as dial
 from jackfield.endpoints import Endpoint, parse
-from jackfield.errors import ConfigurationError, JackfieldError
+from jackfield.errors import ConfigurationError, JackfieldError, UpgradeError
 from jackfield.net import stdio
 from jackfield.services.commands import wire
 from jackfield.services.commands.client import CommandClient, NotAllowed
@@ -115,7 +115,7 @@ class Wishes:
     callback=duration,
     default=f"{TIMEOUT:g}s",
     show_default=True,
-    help="How long connecting may take.",
+    help="How long connecting may take, and the first answer after it.",
 )
 @click.option(
     "--raw-output",
@@ -203,7 +203,7 @@ async def _run(wishes: Wishes, args: tuple[str, ...]) -> int:
         for line in agreed(conn) if wishes.verbose else ():
             tell(line)
         client = CommandClient(conn)
-        await client.come_in(wishes.token)
+        await client.come_in(wishes.token, wishes.connect_time)
         if wishes.verbose:
             tell(f"known there as {client.who}")
         if args:
@@ -220,11 +220,18 @@ async def _run(wishes: Wishes, args: tuple[str, ...]) -> int:
         raise
     except JackfieldError as error:
         where = "" if str(wishes.endpoint) in str(error) else f"{wishes.endpoint}: "
-        tell(f"jackfield: {where}{error}")
+        hint = _elsewhere(wishes.endpoint) if isinstance(error, UpgradeError) else ""
+        tell(f"jackfield: {where}{error}{hint}")
         return FAILED
     finally:
         if conn is not None:
             await conn.close()
+
+
+def _elsewhere(endpoint: Endpoint) -> str:
+    """Say where commands are run, when that is not by WebSocket at an endpoint."""
+    board = f"{endpoint.transport}://{endpoint.address}/commands"
+    return f"; commands of a board are at {board}, others where jackfield serve commands listens"
 
 
 class _Screen:

@@ -84,7 +84,8 @@ class CommandClient:
             answer = wire.from_server(message) if isinstance(message, str) else None
         except BadMessage:
             answer = None
-        if isinstance(answer, wire.Welcome | wire.Refused):
+        is_tls = isinstance(answer, wire.Refused) and strangers.wants_tls(answer.why)
+        if isinstance(answer, wire.Welcome | wire.Refused) and not is_tls:
             return answer
         said = message.encode() if isinstance(message, str) else message
         if said.startswith(b'{"do":"hello"'):
