@@ -26,6 +26,7 @@ from jackfield.net.files import (
     replace,
     size_of,
 )
+from tests.descriptors import descriptors
 
 
 def test_a_file_up_to_its_bound(tmp_path: Path) -> None:
@@ -209,11 +210,10 @@ def test_a_lock_that_is_held_is_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = str(tmp_path / "lock")
-    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208  as short
     with Lock(path, wait=False):
         with pytest.raises(ConfigurationError, match="lock: another process has it"):
             Lock(path, wait=False).__enter__()
-        assert len(os.listdir("/proc/self/fd")) == before + 1  # noqa: PTH208  as short
+        assert descriptors(tmp_path) == 1
     with Lock(path, wait=False):
         pass
 

@@ -11,6 +11,7 @@ import { Log } from "./log.js";
 import { Outbox } from "./outbox.js";
 import { Palette, Search } from "./palette.js";
 import { People } from "./people.js";
+import { Role } from "./role.js";
 import { Rooms } from "./rooms.js";
 import { CommandsTab } from "./running.js";
 import { FIND_KEY, prepareSettings } from "./settings.js";
@@ -32,8 +33,7 @@ class App {
     this.room = null;
     this.wanted = "";
     this.notices = 0;
-    /** @type {boolean | null} whether this person is an operator; null until it was told */
-    this.isOperator = null;
+    this.role = new Role((now) => this.become(now));
     /** @type {number | null} */
     this.rendering = null;
     const url = new URL("chat", BASE);
@@ -103,11 +103,11 @@ class App {
         }
         this.rooms.take(message.rooms);
         this.returned();
-        this.seeRole();
+        this.role.see(this.rooms.all.get(LOBBY));
         break;
       case "room":
         this.rooms.takeOne(message.room);
-        this.seeRole();
+        this.role.see(this.rooms.all.get(LOBBY));
         if (this.wanted === message.room.room) this.open(this.wanted);
         break;
       case "said":
@@ -139,20 +139,6 @@ class App {
     else this.rooms.load(room);
     this.outbox.send();
     this.files?.returned();
-  }
-
-  /** See whether this person may do more now, or less: operators keep order in the lobby. */
-  async seeRole() {
-    const isOperator = !!this.rooms.all.get(LOBBY)?.keeper;
-    if (isOperator === this.isOperator) return;
-    const isFirst = this.isOperator === null;
-    this.isOperator = isOperator;
-    if (isFirst) return; // the page has just asked
-    try {
-      this.become(await whoAmI());
-    } catch {
-      this.isOperator = !isOperator; // nobody can say so now: later
-    }
   }
 
   become({ commands }) {
