@@ -166,13 +166,13 @@ def test_a_prompt_runs_line_after_line(served: Served) -> None:
         person.press("sh -c 'echo \"a  b\"; exit 3'\r")
         person.await_screen("a  b")
         person.press("uptime\r")
-        person.await_screen("uptime is not allowed for me")
+        assert "\n-- uptime is not allowed for me" in person.await_screen("/uptime")
         person.press("sh -c 'trap \"echo caught; exit\" INT; echo go; sleep 60 & wait'\r")
         person.await_screen("\ngo")
         person.press("\x03")
         person.await_screen("\ncaught")
         person.press("it's\r")
-        person.await_screen("No closing quotation; not run")
+        person.await_screen("\n-- No closing quotation; not run")
         person.press("sh -c 'exit 4'\r")
         person.press("exit\r")
         assert person.process.wait(PATIENCE) == 4
@@ -372,6 +372,22 @@ def test_what_must_not_be_served_is_not(
     assert captured.err.count("\n") == 1
 
 
+@pytest.mark.parametrize("mode", [0o664, 0o646])
+@pytest.mark.parametrize("which", ["policy", "tokens"])
+def test_what_others_may_change_says_nothing_of_who_may_run_what(
+    tmp_path: Path, which: str, mode: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = {name: tmp_path / name for name in ("policy", "tokens")}
+    paths["policy"].write_text('allow = [{ who = ["me"], program = "/bin/true" }]\n')
+    paths["tokens"].write_text("")
+    paths[which].chmod(mode)
+    files = "--policy", str(paths["policy"]), "--token-file", str(paths["tokens"])
+    assert run_here(["serve", "commands", "tcp://127.0.0.1:0", *files]) == 2
+    wrong = paths[which]
+    said = f"{wrong}: others may change it, and so what they may do: chmod go-w {wrong}"
+    assert capsys.readouterr().err == f"jackfield: {said}\n"
+
+
 def test_off_loopback_who_one_is_must_be_asked(
     certificates: Certificates, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -383,7 +399,17 @@ def test_off_loopback_who_one_is_must_be_asked(
 WRONG = [
     (["tcp://127.0.0.1:1", "--env", "X", "--", "true"], 2, "--env takes NAME=VALUE"),
     (["tcp://127.0.0.1:1", "--encoding", "x", "--", "true"], 2, "there is no encoding 'x'"),
+    (["tcp://127.0.0.1:1", "--encoding", "gdk", "--", "true"], 2, "some are gbk, big5, shift_jis"),
+    (["tcp://127.0.0.1:1", "--encoding", "rot13", "--", "true"], 2, "no encoding 'rot13'"),
+    (["tcp://127.0.0.1:1", "--encoding", "undefined"], 2, "no encoding 'undefined'"),
+    (["tcp://127.0.0.1:1", "--encoding", "idna", "--", "a..b"], 2, "no encoding 'idna'"),
+    (["tcp://127.0.0.1:1", "--encoding", "utf-16", "--", "true"], 2, "utf-16 writes NULs"),
     (["tcp://127.0.0.1:1", "--encoding", "ascii", "--", "é"], 2, "has no way to write 'é'"),
+    (["tcp://127.0.0.1:1", "ls", "-l"], 2, "'-l'; options of the command go behind --"),
+    (["tcp://127.0.0.1:1", "--timeuot", "1s", "--", "ls"], 2, "'--timeout'"),
+    (["tcp://127.0.0.1:1", "--env", "1A=x", "--", "true"], 1, "'1A' is no name of a variable"),
+    (["tcp://127.0.0.1:1", "--timeout", "1x", "--", "true"], 2, "'1x' is no time; write 1s"),
+    (["127.0.0.1:1", "--", "true"], 2, "the scheme is missing; for example tcp://127.0.0.1:1"),
     (["tcp://127.0.0.1:1", "--token-file", "/no/such"], 2, "/no/such: No such file"),
     (["tcp://127.0.0.1:1", "--token-file", "/dev/null"], 2, "there is no token in it"),
     (["udp://127.0.0.1:1", "--", "true"], 2, "commands needs a connection"),

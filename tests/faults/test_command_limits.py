@@ -261,6 +261,8 @@ def test_refusals_and_what_cannot_be_started_are_told_and_recorded(tmp_path: Pat
     text += '[[allow]]\nwho = ["me"]\nprogram = "/no/such"\n'
     text += f'[[allow]]\nwho = ["me"]\nprogram = "{tmp_path}"\nfolder = "/tmp"\n'
     policy.write_text(text)
+    link = tmp_path / "link"
+    link.symlink_to("/tmp")
     wanted = [
         (
             Run(("uptime", "a b")),
@@ -272,7 +274,9 @@ def test_refusals_and_what_cannot_be_started_are_told_and_recorded(tmp_path: Pat
         (Run((str(tmp_path),), cwd="/etc"), "/etc is not in /tmp, where this may run"),
         (Run((str(tmp_path),), cwd="../etc"), "../etc is not in /tmp"),
         (Run((str(tmp_path),), cwd="/tmp/../etc"), "/tmp/../etc is not in /tmp"),
-        (Run(("sh",), cwd="/no/such/folder"), "/: No such file or directory"),
+        (Run(("sh",), cwd="/no/such/folder"), "/no/such/folder: No such file or directory"),
+        (Run(("sh",), cwd=str(policy)), f"{policy}: it is no folder, or a link, which is not"),
+        (Run(("sh",), cwd=str(link)), f"{link}: it is no folder, or a link, which is not"),
     ]
     with Live(service_of(policy), f"unix://{tmp_path}/s") as live:
 

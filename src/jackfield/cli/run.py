@@ -7,7 +7,7 @@ import codecs
 import shlex
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +27,7 @@ from jackfield.client import TIMEOUT
 from jackfield.client import connect as dial
 from jackfield.endpoints import Endpoint, parse
 from jackfield.errors import ConfigurationError, JackfieldError, UpgradeError
+from jackfield.logs import printable
 from jackfield.net import stdio
 from jackfield.services.commands import wire
 from jackfield.services.commands.client import CommandClient, NotAllowed
@@ -72,7 +73,20 @@ class Wishes:
         return Run(args, self.cwd, self.env, self.time)
 
 
+class _WithDashes(click.Command):
+    """Says where options of what is run go."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            name, close = error.option_name, error.possibilities
+            msg = f"No such option {name!r}; options of the command go behind --"
+            raise click.NoSuchOption(name, msg, close, ctx) from None
+
+
 @click.command(
+    cls=_WithDashes,
     epilog="""Examples:
 
     \b
@@ -80,7 +94,7 @@ class Wishes:
       jackfield run tls://lab.example:7022 --token-file token -- ls -l
       tar c . | jackfield run unix:///run/commands.sock -- tar x
       jackfield run wss://board.example:443/commands -- date
-      jackfield run tcp://127.0.0.1:7022"""
+      jackfield run tcp://127.0.0.1:7022""",
 )
 @click.argument("endpoint")
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)
@@ -154,10 +168,7 @@ def run(
     if not all(equals and name for name, equals, _ in pairs):
         raise click.UsageError("--env takes NAME=VALUE")
     if encoding:
-        try:
-            codecs.lookup(encoding)
-        except LookupError:
-            raise click.UsageError(f"--encoding: there is no encoding {encoding!r}") from None
+        _check_encoding(encoding)
     where = with_files(parse(endpoint), cert, key, ca)
     wishes = Wishes(
         where,
@@ -183,11 +194,24 @@ def _kept_token(board: Endpoint) -> str:
     return "" if found is None else found.token
 
 
+def _check_encoding(name: str) -> None:
+    """Raise UsageError for what is no encoding, or none in which an argument can be written."""
+    try:
+        data = "a".encode(name)
+        codecs.getincrementaldecoder(name)("backslashreplace").decode(data)
+    except (LookupError, ValueError):
+        msg = f"--encoding: there is no encoding {name!r}; some are gbk, big5, shift_jis, latin-1"
+        raise click.UsageError(msg) from None
+    if b"\0" in data:
+        msg = f"--encoding: {name} writes NULs, and no argument can have one; utf-8 writes none"
+        raise click.UsageError(msg)
+
+
 def _coded(text: str, encoding: str) -> str:
     """Have an argument arrive in another encoding. Raises ConfigurationError."""
     try:
         return text.encode(encoding).decode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
+    except UnicodeError:
         raise ConfigurationError(f"--encoding {encoding} has no way to write {text!r}") from None
 
 
@@ -303,11 +327,11 @@ async def _by_lines(client: CommandClient, wishes: Wishes) -> int:
     status = 0
     screen = _Screen(wishes)
     async for line in Input().lines():
-        args = _words_of(line.decode("utf-8", "surrogateescape"))
+        args = _words_of(line.decode("utf-8", "surrogateescape"), tell)
         if args == ("exit",):
             break
         if args:
-            status = await _one_of_many(client, wishes, args, screen)
+            status = await _one_of_many(client, wishes, args, screen, tell)
     return status
 
 
@@ -316,12 +340,17 @@ async def _prompt(client: CommandClient, wishes: Wishes) -> int:
     status = 0
     with Terminal(f"{wishes.endpoint.host or wishes.endpoint.path}> ") as terminal:
         terminal.note(f"connected as {client.who}; exit or Ctrl-D leaves")
+
+        def say(text: str) -> None:
+            terminal.note(printable(text.removeprefix("jackfield: ")))
+
         while (line := await terminal.line()) is not None:
-            args = _words_of(line)
+            args = _words_of(line, say)
             if args == ("exit",):
                 break
             if args:
-                status = await _one_of_many(client, wishes, args, _Shown(terminal, wishes))
+                shown = _Shown(terminal, wishes)
+                status = await _one_of_many(client, wishes, args, shown, say)
     return status
 
 
@@ -339,37 +368,41 @@ class _Shown:
 
 
 async def _one_of_many(
-    client: CommandClient, wishes: Wishes, args: tuple[str, ...], screen: _Screen | _Shown
+    client: CommandClient,
+    wishes: Wishes,
+    args: tuple[str, ...],
+    screen: _Screen | _Shown,
+    say: Callable[[str], None],
 ) -> int:
     """Run one of several; one that is refused is told, and the next one may go."""
     try:
         async with _interrupting(client):
             over = await client.run(wishes.run_of(args), None, screen.put)
     except (NotAllowed, ConfigurationError) as error:
-        tell(f"jackfield: {error}")
+        say(f"jackfield: {error}")
         return NOT_RUN
-    return _told(over, wishes)
+    return _told(over, wishes, say)
 
 
-def _words_of(line: str) -> tuple[str, ...]:
+def _words_of(line: str, say: Callable[[str], None]) -> tuple[str, ...]:
     """Cut a line into arguments, as a shell does: quotes count, and nothing else."""
     try:
         return tuple(shlex.split(line))
     except ValueError as error:
-        tell(f"jackfield: {error}; not run")
+        say(f"jackfield: {error}; not run")
         return ()
 
 
-def _told(over: Exit, wishes: Wishes) -> int:
+def _told(over: Exit, wishes: Wishes, say: Callable[[str], None] = tell) -> int:
     """Tell how a command has ended, where that is not by itself; give the exit status."""
     if over.why != "exit":
         killed = f"; {over.killed} of its processes were ended" if over.killed else ""
-        tell(f"jackfield: {_WORDS.get(over.why, over.why)}{killed}")
+        say(f"jackfield: {_WORDS.get(over.why, over.why)}{killed}")
     elif wishes.verbose and over.killed:
-        tell(f"{over.killed} processes that it left behind were ended")
+        say(f"{over.killed} processes that it left behind were ended")
     if wishes.verbose:
         how = f"status {over.status}" if over.signal is None else f"signal {over.signal}"
-        tell(f"{how} after {over.seconds:.3f} s; {over.in_} bytes in, {over.out + over.err} out")
+        say(f"{how} after {over.seconds:.3f} s; {over.in_} bytes in, {over.out + over.err} out")
     if over.why == "timeout":
         return TIMED_OUT
     if over.signal is not None:

@@ -22,18 +22,23 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 
-def read(path: str, most: int) -> bytes:
+def read(path: str, most: int, *, trusted: bool = False) -> bytes:
     """Read a file of at most `most` bytes.
 
+    trusted: whether it says who may do what, so that no others may change it.
     Raises ConfigurationError naming the file, for one that is longer or cannot be read.
     """
     try:
         with Path(path).open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
             data = file.read(most + 1)
     except OSError as error:
         raise ConfigurationError(f"{path}: {error.strerror or error} ({code(error)})") from error
     except ValueError as error:  # a NUL in the name
         raise ConfigurationError(f"{path!r}: {error}") from error
+    if trusted and os.name == "posix" and stat.S_ISREG(mode) and mode & 0o022:
+        msg = f"{path}: others may change it, and so what they may do: chmod go-w {path}"
+        raise ConfigurationError(msg)
     if len(data) > most:
         raise ConfigurationError(f"{path}: more than the {most} bytes that such a file may have")
     return data

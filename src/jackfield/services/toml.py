@@ -87,9 +87,12 @@ class Toml:
         return opened[wanted] if wanted < len(opened) else line
 
 
-def load(path: str) -> Toml:
-    """Read a file. Raises ConfigurationError naming it, and the line where there is one."""
-    data = files.read(path, MOST_BYTES)
+def load(path: str, *, trusted: bool = False) -> Toml:
+    """Read a file. trusted: as of `files.read()`.
+
+    Raises ConfigurationError naming it, and the line where there is one.
+    """
+    data = files.read(path, MOST_BYTES, trusted=trusted)
     try:
         return Toml(data.decode(), path)
     except UnicodeDecodeError as error:

@@ -88,7 +88,7 @@ def load(path: str) -> Tokens:
     Empty lines, and those that begin with #, are left out. Raises ConfigurationError.
     """
     digests: dict[str, bytes] = {}
-    text = files.read(path, MOST_BYTES).decode("utf-8", "replace")
+    text = files.read(path, MOST_BYTES, trusted=True).decode("utf-8", "replace")
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue

@@ -16,6 +16,7 @@ The rules this file owns:
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import signal
@@ -269,7 +270,7 @@ def _be_program(go: Socket, pipes: list[int], cgroup: Cgroup | None) -> None:
 
 
 def _exec(go: Socket, order: Order, tasks: int) -> None:
-    what = order.folder
+    what = "/".join((order.folder.rstrip("/"), *order.below)) or "/"
     try:
         os.umask(UMASK)
         children.limit("CORE", 0)
@@ -294,6 +295,8 @@ def _exec(go: Socket, order: Order, tasks: int) -> None:
     except Exception as error:  # noqa: BLE001  whatever it is, the server is told
         number = getattr(error, "errno", None) or 0
         text = what if number else f"{what}: {error}"
+        if number == errno.ENOTDIR and order.below and what != order.program:
+            number, text = 0, f"{what}: it is no folder, or a link, which is not followed there"
         hand(go, prepared.packed(prepared.FAILED, Failure(number, text)))
 
 
