@@ -9,6 +9,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.commands.people import environment
 from tests.named import machine
 from tests.namespaces import needs
@@ -66,6 +68,7 @@ def test_the_page_on_names() -> None:
         check(NAMES, here.space.within)
 
 
+@pytest.mark.long
 def test_the_page_on_who_is_there() -> None:
     needs("iptables")
     with made() as net:

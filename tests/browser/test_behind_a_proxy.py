@@ -128,6 +128,7 @@ def test_the_page_works_in_its_part_of_a_site_and_is_seen_in_no_other(
             assert olu.context.cookies() == []
 
 
+@pytest.mark.long
 def test_a_board_is_reached_by_the_name_of_the_site_and_by_no_other(
     tmp_path: Path, misled: Browser
 ) -> None:

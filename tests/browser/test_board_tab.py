@@ -274,6 +274,7 @@ def test_the_page_is_started_again_by_itself(browser: Browser, name: str) -> Non
         until(lambda: here.call(lambda: len(here.board.chat.hub.people)) == 1)
 
 
+@pytest.mark.long
 def test_somebody_is_invited(browser: Browser) -> None:
     with owning(browser) as owner:
         page, here = owner.page, owner.here
@@ -306,6 +307,7 @@ def test_somebody_is_invited(browser: Browser) -> None:
         assert link.rpartition("/")[2] not in page.locator("#tokens").inner_text()
 
 
+@pytest.mark.long
 def test_tokens_are_listed_and_revoked(browser: Browser) -> None:
     with owning(browser) as owner:
         page, here = owner.page, owner.here

@@ -210,6 +210,7 @@ def test_the_tab_comes_and_goes_with_the_role_whatever_is_looked_at(
         expect(page.locator("#view-chat")).to_be_visible()
 
 
+@pytest.mark.long
 @pytest.mark.some(1)
 @pytest.mark.parametrize("who", ["a member", "a guest"])
 def test_nobody_else_has_the_tab(browser: Browser, tmp_path: Path, who: str) -> None:

@@ -53,6 +53,7 @@ def test_whatever_is_put_into_a_link_or_a_field_of_the_door_is_text(browser: Bro
         is_whole(page)
 
 
+@pytest.mark.long
 def test_whatever_is_typed_is_text_in_the_answer_too(board: Board, browser: Browser) -> None:
     with visiting(board, browser) as mei:
         mei.come("Mei")
@@ -70,6 +71,7 @@ def test_whatever_is_typed_is_text_in_the_answer_too(board: Board, browser: Brow
         is_whole(page)
 
 
+@pytest.mark.long
 def test_what_a_chat_says_of_itself_is_text_too(board: Board, browser: Browser) -> None:
     """Whatever gets past the chat's own rules, by whatever mistake, is shown as text."""
     with visiting(board, browser) as mei:

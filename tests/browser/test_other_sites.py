@@ -129,6 +129,7 @@ def test_another_sites_page_reads_nothing_and_changes_nothing(
         assert board.said() == ["still signed in"]
 
 
+@pytest.mark.long
 def test_a_name_that_turns_out_to_be_this_machine_is_answered_nothing(
     board: Board, misled: Browser
 ) -> None:

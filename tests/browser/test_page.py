@@ -103,6 +103,7 @@ def test_hostile_text_is_text_everywhere(board: Board, browser: Browser) -> None
         assert page.evaluate("window.hacked") is None
 
 
+@pytest.mark.long
 def test_a_hostile_name_is_refused_with_words(board: Board, browser: Browser) -> None:
     with visiting(board, browser) as visitor:
         visitor.page.goto(board.url)
@@ -125,6 +126,7 @@ def test_an_address_that_means_nothing_leads_to_the_lobby(board: Board, browser:
             expect(mei.page.locator("#room-name")).to_have_text("#lobby")
 
 
+@pytest.mark.long
 def test_all_is_done_by_keys(board: Board, browser: Browser) -> None:
     with visiting(board, browser) as mei:
         page, press = mei.page, mei.page.keyboard.press

@@ -157,6 +157,7 @@ def test_a_rooms_owner_keeps_order(board: Board, browser: Browser) -> None:
         assert board.said("quiet") == []
 
 
+@pytest.mark.long
 def test_looking_back_keeps_the_place_and_ends_at_the_first_message(
     board: Board, browser: Browser
 ) -> None:
@@ -190,6 +191,7 @@ def test_looking_back_keeps_the_place_and_ends_at_the_first_message(
         expect(mei.page.locator(".message").last).to_be_in_viewport()
 
 
+@pytest.mark.long
 def test_the_newest_is_shown_though_a_smooth_scroll_to_the_first_goes_on(
     board: Board, browser: Browser
 ) -> None:
@@ -220,6 +222,7 @@ def test_the_newest_is_shown_though_a_smooth_scroll_to_the_first_goes_on(
         expect(mei.page.locator("#newest")).to_be_hidden()
 
 
+@pytest.mark.long
 def test_what_was_said_is_found_newest_first_in_chinese_too(board: Board, browser: Browser) -> None:
     board.keep("李伟", "今天天气很好", "服务器在三号机柜", "明天天气也不错")
     board.keep("Ann", *(f"filler {number}" for number in range(200)))
@@ -243,6 +246,7 @@ def test_what_was_said_is_found_newest_first_in_chinese_too(board: Board, browse
         expect(mei.page.locator("#search-note")).to_have_text("Nothing like it was said.")
 
 
+@pytest.mark.long
 def test_after_a_restart_all_comes_once_and_in_order(board: Board, browser: Browser) -> None:
     with visiting(board, browser) as mei:
         mei.come("Mei")

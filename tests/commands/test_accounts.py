@@ -103,6 +103,7 @@ def test_the_last_owner_stays(board: Up) -> None:
         assert f"{owner['name']} is the only owner" in done.stderr
 
 
+@pytest.mark.long
 def test_who_is_removed_is_told_why_on_the_page_and_sent_away(board: Up) -> None:
     cookie = invited(board, "Eve")
     with page(board, cookie) as eve:

@@ -155,6 +155,7 @@ def test_one_silent_host_of_several_is_status_1(net: Net, way: str) -> None:
     assert (first["answered"], second["answered"]) == (2, 0)
 
 
+@pytest.mark.long
 def test_what_comes_late_is_lost_and_told(net: Net, way: str) -> None:
     """The first answer is held back until the fourth request is there, when its time is up."""
     held: list[bytes] = []
@@ -261,6 +262,7 @@ def test_a_firewall_is_told(net: Net, way: str) -> None:
     assert (text, who) == ("a firewall forbids the host (host prohibited)", "10.9.1.254")
 
 
+@pytest.mark.long
 def test_a_network_without_a_way_from_here_is_told(net: Net, way: str) -> None:
     net.here.run("ip", "route", "del", "default")
     text, who, count = trouble(net.json(*FAST, "-c", "2", "203.0.113.1", status=1))

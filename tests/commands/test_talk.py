@@ -314,6 +314,7 @@ def test_a_pipe_to_a_plain_program_says_that_nothing_was_confirmed() -> None:
     assert "is no jackfield talk: plain text, delivery unconfirmed\n" in errors
 
 
+@pytest.mark.long
 def test_a_pipe_that_talks_to_nobody_fails_with_what_was_not_confirmed() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
         peer.bind(("127.0.0.1", 0))

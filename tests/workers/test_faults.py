@@ -113,6 +113,7 @@ def test_signals_that_are_for_the_supervisor_pass_workers_by() -> None:
 # Who dies again and again
 
 
+@pytest.mark.long
 def test_pauses_grow_up_to_the_longest_and_begin_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "FIRST_PAUSE", 0.001)
     monkeypatch.setattr(supervisor, "LONGEST_PAUSE", 0.003)
@@ -209,6 +210,7 @@ def await_signs(crew: Crew, before: list[float]) -> None:
     until(lambda: all(now > then for now, then in zip(seen(crew), before, strict=True)))
 
 
+@pytest.mark.long
 def test_nobody_is_killed_because_the_supervisor_itself_did_not_run() -> None:
     def sleep() -> None:  # all of the machine is suspended, supervisor and workers
         for pid in pids:

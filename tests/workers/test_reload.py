@@ -183,6 +183,7 @@ def test_a_service_that_is_broken_leaves_all_as_it_was(tmp_path: Path) -> None:
             assert len(crew.of(WorkerLost)) == 1
 
 
+@pytest.mark.long
 def test_two_reloads_at_once_come_one_after_the_other() -> None:
     with Crew(handlers.native, TCP) as crew:
         pids = crew.pids
