@@ -33,7 +33,8 @@ LOOK = 0.02
 """Seconds between two looks at how many processes there are, where the system does not count."""
 
 IDLE = 9
-"""So many times what a look took is waited until the next one: it takes others their turn."""
+"""So many times what a look took is waited until the next one, when there are no more than at the
+last one: it takes others their turn."""
 
 NET = 1000
 """Processes that a user may have beside those of one call, where the system counts by user: far
@@ -72,6 +73,7 @@ class Supervisor:
         self._look_at = 0.0
         self._killed_before = 0
         self._counts = False
+        self._count = 0
         self._ended: set[int] = set()
 
     def run(self) -> None:
@@ -157,11 +159,13 @@ class Supervisor:
             if now - self._began >= order.time:
                 self._end("timeout")
             elif self._counts and now >= self._look_at:
-                most = order.processes
-                if len(children.listed_below(os.getpid(), most=most)) > most:
+                before, most = self._count, order.processes
+                self._count = len(children.listed_below(os.getpid(), most=most))
+                if self._count > most:
                     self._end("processes", at_once=True)
                 after = time.monotonic()
-                self._look_at = after + max(LOOK, IDLE * (after - now))
+                rest = 0.0 if self._count > before else IDLE * (after - now)
+                self._look_at = after + max(LOOK, rest)
         if self._kill_at and time.monotonic() >= self._kill_at:
             self._kill()
 
