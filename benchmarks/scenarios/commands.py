@@ -33,7 +33,9 @@ OPENSSH = Entrant("openssh", "OpenSSH", "benchmarks.servers.sshd", tools=("sshd"
 async def shortest(bench: Bench, entrant: Entrant) -> Sample:
     """Measure `true`."""
     with in_memory(QUICK) as folder:
-        async with bench.serve(entrant, tls=entrant is OURS, root=folder) as server:
+        async with bench.serve(
+            entrant, tls=entrant is OURS, everywhere=True, root=folder
+        ) as server:
             place = bench.folder / "ca.pem" if entrant is OURS else folder
             kind = "jackfield" if entrant is OURS else "ssh"
             load: Load = await bench.run_commands(server, kind, place)
@@ -81,6 +83,7 @@ SCENARIOS = (
             "`true` is run over and over, each time when the one before has ended. OpenSSH has a "
             "master (ControlMaster) that holds the connection, and `ssh` is started for each "
             "command, as people use it; Jackfield's client holds the connection itself, over TLS. "
+            "Servers, and what they run, may use all cores. "
             "The CPU time is that of the server and of what it has run, which includes the "
             "program itself."
         ),

@@ -101,6 +101,10 @@ class Limits:
 
 DEFAULT = Limits()
 
+FEW = Limits(datagrams_per_source=100)
+"""For services that say more than they are told, so that over UDP little can be made of them
+against others; far more than a person asks for."""
+
 NAMES = frozenset(field.name for field in fields(Limits))
 """What limits are called, in events and counters too."""
 

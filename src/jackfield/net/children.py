@@ -16,7 +16,6 @@ import signal
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import cache
-from pathlib import Path
 from typing import Literal
 
 try:
@@ -326,8 +325,8 @@ def _own_cgroups() -> list[str]:
     own = [line[3:] for line in _read("/proc/self/cgroup").splitlines() if line[:3] == "0::"]
     if not roots or not own or ".." in own[0]:
         return []
-    path = Path(roots[0] + own[0].rstrip("/"))
-    return [str(path), str(path.parent)] if own[0].rstrip("/") else [str(path)]
+    path = roots[0] + own[0].rstrip("/")
+    return [path, path.rpartition("/")[0]] if own[0].rstrip("/") else [path]
 
 
 def _names(folder: str) -> list[str]:

@@ -10,9 +10,12 @@ import array
 import contextlib
 import os
 import socket
-import subprocess
+from typing import TYPE_CHECKING
 
 from jackfield.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import subprocess
 
 try:
     import fcntl
@@ -54,6 +57,8 @@ def start_process(command: list[str]) -> tuple[subprocess.Popen[bytes], Socket]:
     Gives the process, and our end, which does not block. Raises ConfigurationError when the
     system gives no process or no descriptor.
     """
+    import subprocess  # noqa: PLC0415  as below
+
     with contextlib.ExitStack() as opened:
         try:
             ours, theirs = map(opened.enter_context, control_pair())

@@ -9,9 +9,9 @@ from typing import Any
 
 from jackfield.errors import ConfigurationError
 from jackfield.framing.base import Framing
+from jackfield.limits import FEW
 from jackfield.net.connection import Connection
 from jackfield.service import Service
-from jackfield.services import FEW
 
 MOST_DELAY = 3600.0
 """Seconds that an answer may be delayed."""

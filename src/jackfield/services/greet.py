@@ -12,9 +12,9 @@ from typing import Any
 
 from jackfield.framing.base import Framing
 from jackfield.framing.lines import lines
+from jackfield.limits import FEW
 from jackfield.net.connection import Connection
 from jackfield.service import Service
-from jackfield.services import FEW
 from jackfield.services.answering import checked_delay
 from jackfield.services.speech import Speech, is_leaving
 

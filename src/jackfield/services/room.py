@@ -11,10 +11,10 @@ from typing import Any
 
 from jackfield.framing.base import Framing
 from jackfield.framing.lines import lines
+from jackfield.limits import FEW
 from jackfield.net.connection import Connection
 from jackfield.rooms import Room
 from jackfield.service import Service
-from jackfield.services import FEW
 from jackfield.services.speech import Speech, is_leaving, plain
 
 MOST_TEXT = 4000

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from jackfield.errors import ConfigurationError
+from jackfield.limits import FEW
 from jackfield.net.connection import Connection
 from jackfield.service import Service
-from jackfield.services import FEW
 from jackfield.services.answering import checked_delay
 
 _SINCE_1900 = 2_208_988_800
