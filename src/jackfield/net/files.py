@@ -25,20 +25,23 @@ except ImportError:  # Windows
 def read(path: str, most: int, *, trusted: bool = False) -> bytes:
     """Read a file of at most `most` bytes.
 
-    trusted: whether it says who may do what, so that no others may change it.
+    trusted: whether it says who may do what, so that no others may change it: nobody but its owner
+    and, where people have a group of their own and a umask of 002, our own group.
     Raises ConfigurationError naming the file, for one that is longer or cannot be read.
     """
     try:
         with Path(path).open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
+            info = os.fstat(file.fileno())
             data = file.read(most + 1)
     except OSError as error:
         raise ConfigurationError(f"{path}: {error.strerror or error} ({code(error)})") from error
     except ValueError as error:  # a NUL in the name
         raise ConfigurationError(f"{path!r}: {error}") from error
-    if trusted and os.name == "posix" and stat.S_ISREG(mode) and mode & 0o022:
-        msg = f"{path}: others may change it, and so what they may do: chmod go-w {path}"
-        raise ConfigurationError(msg)
+    if trusted and os.name == "posix" and stat.S_ISREG(info.st_mode):
+        allowed = 0o020 if info.st_gid == os.getegid() else 0
+        if info.st_mode & 0o022 & ~allowed:
+            msg = f"{path}: others may change it, and so what they may do: chmod go-w {path}"
+            raise ConfigurationError(msg)
     if len(data) > most:
         raise ConfigurationError(f"{path}: more than the {most} bytes that such a file may have")
     return data
