@@ -161,12 +161,16 @@ class SocketPeer:
 
 
 class TLSPeer(SocketPeer):
-    """The other end of TLS, by a MemoryBIO, so that it can half-close, and be cut off."""
+    """The other end of TLS, by a MemoryBIO, so that it can half-close, and be cut off.
+
+    One thread may send while another one receives, which OpenSSL's object is not made for.
+    """
 
     def __init__(
         self, sock: socket.socket, context: ssl.SSLContext, server_hostname: str | None
     ) -> None:
         super().__init__(sock)
+        self._lock = threading.Lock()  # never held while the socket is waited for
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = context.wrap_bio(
             self._in,
@@ -185,23 +189,28 @@ class TLSPeer(SocketPeer):
         self._flush()
 
     def _flush(self) -> None:
-        self.sock.sendall(self._out.read())
+        with self._lock:
+            data = self._out.read()
+        self.sock.sendall(data)
 
     def _fill(self) -> None:
         data = self.sock.recv(65536)
-        if data:
-            self._in.write(data)
-        else:
-            self._in.write_eof()
+        with self._lock:
+            if data:
+                self._in.write(data)
+            else:
+                self._in.write_eof()
 
     def send(self, data: bytes) -> None:
-        self.tls.write(data)
+        with self._lock:
+            self.tls.write(data)
         self._flush()
 
     def recv(self, size: int = 65536) -> bytes:
         while True:
             try:
-                return self.tls.read(size)
+                with self._lock:
+                    return self.tls.read(size)
             except ssl.SSLWantReadError:
                 self._fill()
             except ssl.SSLZeroReturnError:
@@ -213,7 +222,7 @@ class TLSPeer(SocketPeer):
 
     def say_goodbye(self) -> None:
         """Send close_notify alone."""
-        with contextlib.suppress(ssl.SSLError):
+        with contextlib.suppress(ssl.SSLError), self._lock:
             self.tls.unwrap()
         self._flush()
 
