@@ -433,12 +433,12 @@ def test_what_cannot_be_run_is_one_line(
 
 FIND = "give the endpoint that jackfield serve commands has printed"
 OTHERS = [
-    (["chat"], "tcp", f"something says 'What is your name?'; {FIND}"),
-    (["echo"], "tcp", f"no commands are run there, but what is sent comes back; {FIND}"),
-    (["greet"], "tcp", f"no commands are run there, but something says 'Welcome!'; {FIND}"),
-    (["upper"], "tcp", f"no word in 0.5 s, as if no commands were run there; {FIND}"),
-    (["files", "."], "tcp", f"no word in 0.5 s, as if no commands were run there; {FIND}"),
-    (["web", "."], "tcp", "no commands are run there, but HTTP is spoken; those of a board are at"),
+    (["chat"], "tcp", f"something that says 'What is your name?'; {FIND}"),
+    (["echo"], "tcp", f"no commands are run there, but an echo of what is sent; {FIND}"),
+    (["greet"], "tcp", f"no commands are run there, but something that says 'Welcome!'; {FIND}"),
+    (["upper"], "tcp", f"no commands are run there, it seems: no answer in 0.5 s; {FIND}"),
+    (["files", "."], "tcp", f"no commands are run there, it seems: no answer in 0.5 s; {FIND}"),
+    (["web", "."], "tcp", "no commands are run there, but HTTP; those of a board are at"),
     (["web", "."], "ws", "has answered 200 OK in place of beginning a WebSocket; commands of a"),
     (["echo"], "ws", "; commands of a board are at ws://127.0.0.1:PORT/commands, others where"),
     (["commands", "--allow", "date"], "tls", "the other side does not speak TLS; it may expect"),
@@ -475,4 +475,4 @@ def test_who_ends_without_a_word_is_told() -> None:
             listening.accept()[0].close()
             status, _, err = running.finish()
     assert (status, err.count("\n")) == (125, 1)
-    assert "and no word was said, as if no commands were run there" in err
+    assert "and no word was said; if TLS is spoken there" in err

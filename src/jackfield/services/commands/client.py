@@ -24,8 +24,16 @@ from jackfield.errors import (
 )
 from jackfield.errors import EndOfStream as Ended
 from jackfield.net.connection import Connection
-from jackfield.services.commands import strangers, wire
+from jackfield.services.commands import wire
 from jackfield.services.commands.wire import PIECE, STDERR, STDIN, STDOUT, WINDOW, Exit, Run
+from jackfield.services.strangers import Strangers, wants_tls
+
+STRANGERS = Strangers(
+    "no commands are run there",
+    "give the endpoint that jackfield serve commands has printed",
+    "those of a board are at ws://HOST:PORT/commands, or wss:// where it is https://",
+    "ssh is the client of that",
+)
 
 Read = Callable[[int], Awaitable[bytes]]
 """Gives the next bytes of standard input, as many as it is told at the most; b"" at the end."""
@@ -54,7 +62,7 @@ class CommandClient:
     async def come_in(self, token: str = "", patience: float = WELCOME) -> None:
         """Say who one is. patience: seconds for the answer.
 
-        Raises NotAllowed where that is nobody who is known, and NotCommands where something else is
+        Raises NotAllowed where that is nobody who is known, and NotServed where something else is
         served.
         """
         await self._say(wire.Hello(token=token))
@@ -62,7 +70,7 @@ class CommandClient:
             async with asyncio.timeout(patience):
                 answer = await self._first_answer()
         except TimeoutError:
-            raise strangers.silent(patience) from None
+            raise STRANGERS.silent(patience) from None
         if isinstance(answer, wire.Refused):
             raise NotAllowed(answer.why)
         self.who = answer.who
@@ -76,21 +84,21 @@ class CommandClient:
             with suppress(ConnectionEnded):
                 said = await self._conn.receive_chunk(1024)  # what no message could be made of
             if said:
-                raise strangers.not_commands(said) from error
+                raise STRANGERS.who(said) from error
             is_end = isinstance(error, Ended)
             how = "the other side has ended the connection" if is_end else str(error)
-            raise strangers.wordless(how) from error
+            raise STRANGERS.wordless(how) from error
         try:
             answer = wire.from_server(message) if isinstance(message, str) else None
         except BadMessage:
             answer = None
-        is_tls = isinstance(answer, wire.Refused) and strangers.wants_tls(answer.why)
+        is_tls = isinstance(answer, wire.Refused) and wants_tls(answer.why)
         if isinstance(answer, wire.Welcome | wire.Refused) and not is_tls:
             return answer
         said = message.encode() if isinstance(message, str) else message
         if said.startswith(b'{"do":"hello"'):
-            raise strangers.echo()
-        raise strangers.not_commands(said)
+            raise STRANGERS.echo()
+        raise STRANGERS.who(said)
 
     async def run(self, run: Run, read: Read | None, put: Put) -> Exit:
         """Run a command; give how it has ended.

@@ -32,10 +32,11 @@ from jackfield.errors import (
 )
 from jackfield.net.connection import Connection
 from jackfield.net.folders import FileRefused
-from jackfield.services.files import answers, strangers, wire
+from jackfield.services.files import answers, wire
 from jackfield.services.files.tasks import Task, Watch
 from jackfield.services.files.wire import CONTROL, summed
 from jackfield.services.files.working import finished, patiently, work
+from jackfield.services.strangers import Strangers
 
 T = TypeVar("T")
 
@@ -52,6 +53,13 @@ WELCOME = 20.0
 """Seconds in which a server answers the first thing said, on a network as slow as may be."""
 
 _TICK = 2.0
+
+STRANGERS = Strangers(
+    "no files are served there",
+    "give the endpoint that jackfield serve files has printed",
+    "jackfield fetch gets what it has",
+    "scp moves files over that",
+)
 
 
 class Changed(JackfieldError):
@@ -90,14 +98,14 @@ class Asking:
         self.welcome = answers.Welcome(0, 0, read_only=False, no_remove=False)
 
     async def begin(self, token: str = "") -> None:
-        """Say who one is, and hear what is allowed. Raises NotFiles for another kind of server."""
+        """Say who one is, and hear what is allowed. Raises NotServed for another kind of server."""
         self._minding = asyncio.ensure_future(self._mind())
         await self._say({"do": "hello", "version": wire.VERSION, "token": token})
         try:
             async with asyncio.timeout(WELCOME):
                 self.welcome = as_kind(answers.Welcome, await self._first_answer())
         except TimeoutError:
-            raise strangers.silent(WELCOME) from None
+            raise STRANGERS.silent(WELCOME) from None
 
     async def _first_answer(self) -> answers.Answer:
         """Hear an answer; see who it is that gives none."""
@@ -108,15 +116,15 @@ class Asking:
             with contextlib.suppress(ConnectionEnded):
                 said = await self._conn.receive_chunk(1024)  # what no message could be made of
             if not said:
-                raise strangers.wordless(str(error)) from error
+                raise STRANGERS.wordless(str(error)) from error
             if isinstance(error, IncompleteMessage | PeerLost) and said.startswith(b"{"):
                 raise
-            raise strangers.not_files(said) from error
+            raise STRANGERS.who(said) from error
         if isinstance(message, dict) and not {"is", "error"}.isdisjoint(message):
             return answers.answered(message)
         if isinstance(message, dict) and message.get("do") == "hello":
-            raise strangers.echo()
-        raise strangers.not_files(CONTROL.encode_unit(message))
+            raise STRANGERS.echo()
+        raise STRANGERS.who(CONTROL.encode_unit(message))
 
     async def end(self) -> None:
         """End the connection."""

@@ -14,8 +14,8 @@ from jackfield import connect
 from jackfield.errors import IncompleteMessage
 from jackfield.services.files import asking
 from jackfield.services.files.client import Remote
-from jackfield.services.files.strangers import MOST_TOLD, NotFiles
 from jackfield.services.files.wire import CONTROL
+from jackfield.services.strangers import MOST_TOLD, NotServed
 from tests.certificates import Certificates
 from tests.live import PATIENCE, in_loop
 from tests.moved import Seen
@@ -62,7 +62,7 @@ async def begun_with(said: bytes, *, ends: bool) -> None:
 )
 @in_loop
 async def test_what_it_is_is_told(said: bytes, told: str, ends: bool) -> None:
-    with pytest.raises(NotFiles) as caught:
+    with pytest.raises(NotServed) as caught:
         await begun_with(said, ends=ends)
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -71,7 +71,7 @@ async def test_what_it_is_is_told(said: bytes, told: str, ends: bool) -> None:
 
 @in_loop
 async def test_an_alert_of_tls_ends_in_no_line() -> None:
-    with pytest.raises(NotFiles, match="TLS is spoken there; write tls://"):
+    with pytest.raises(NotServed, match="TLS is spoken there; write tls://"):
         await begun_with(b"\x15\x03\x01\x00\x02\x02\x46", ends=True)
 
 
@@ -88,7 +88,7 @@ def test_tls_of_a_program_that_says_nothing(certificates: Certificates) -> None:
 
         thread = threading.Thread(target=answer)
         thread.start()
-        with pytest.raises(NotFiles, match="no word was said; if TLS is spoken there, write tls:"):
+        with pytest.raises(NotServed, match="no word was said; if TLS is spoken there, write tls:"):
             asyncio.run(begun(f"tcp://127.0.0.1:{listener.getsockname()[1]}"))
         thread.join(PATIENCE)
 
@@ -103,5 +103,5 @@ async def test_an_answer_that_was_cut_is_no_stranger() -> None:
 @in_loop
 async def test_silence(said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking, "WELCOME", 0.2)
-    with pytest.raises(NotFiles, match=r"nothing was answered in 0\.2 s"):
+    with pytest.raises(NotServed, match=r"no answer in 0\.2 s"):
         await begun_with(said, ends=False)
