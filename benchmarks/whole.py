@@ -46,13 +46,13 @@ async def timed(
 
 
 def _timed(command: Sequence[str], source: Path | None, target: Path | None) -> Took:
+    begin = time.perf_counter()
     with (
         (source or Path(os.devnull)).open("rb") as stdin,
         (target or Path(os.devnull)).open("wb") as stdout,
         tempfile.TemporaryFile() as errors,
         subprocess.Popen(command, stdin=stdin, stdout=stdout, stderr=errors) as process,
     ):
-        begin = time.perf_counter()
         with _killed_after(process, RUN_S):
             _, status, used = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - begin

@@ -18,8 +18,8 @@ def keep_freed() -> None:
     """Have this process, and what it forks, keep memory that it frees: `KEPT` bytes at the most.
 
     By itself glibc gives it back as soon as a message of 128 KiB has been dealt with, and the
-    system clears it anew, page by page, for the next one: a third of the processor time of long
-    messages. Elsewhere than on Linux with glibc nothing is done.
+    system clears it anew, page by page, for the next one: up to a third of the processor time of
+    long messages. Elsewhere than on Linux with glibc nothing is done.
     """
     if sys.platform == "linux":
         with contextlib.suppress(AttributeError, OSError):  # another C library

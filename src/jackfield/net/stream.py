@@ -46,8 +46,8 @@ LONG = 256 * 1024
 """Bytes read at once in the midst of a long message, after which others like it may follow."""
 
 MUCH = 1024 * 1024
-"""Bytes of a chunk that are read at once: a file that comes costs a third less than by `READ`, and
-others wait for no more than a quarter of a millisecond."""
+"""Bytes of a chunk that are read at once: a file that comes takes fewer turns of the loop, and
+others wait for no more than the system takes to copy so many."""
 
 _HANDSHAKE = 0x16
 """The first byte of a TLS client."""

@@ -45,7 +45,7 @@ COPY = 48 * 1024
 COPIES = 10
 """Bytes of a file that are copied at once where the system cannot send it by itself: three records
 of TLS, and less than `Limits.write_high`, past which who sends has to wait. That is done so often
-before others have a turn: fewer turns make TLS a tenth cheaper."""
+before others have a turn: fewer turns make a file over TLS cheaper to send, by a sixth."""
 
 
 class WritingStream(Connection[M]):
