@@ -440,6 +440,7 @@ OTHERS = [
     (["files", "."], "tcp", f"no commands are run there, it seems: no answer in 0.5 s; {FIND}"),
     (["web", "."], "tcp", "no commands are run there, but HTTP; those of a board are at"),
     (["web", "."], "ws", "has answered 200 OK in place of beginning a WebSocket; commands of a"),
+    (["web", "."], "ws", "; a board there runs commands once its configuration names a policy"),
     (["echo"], "ws", "; commands of a board are at ws://127.0.0.1:PORT/commands, others where"),
     (["commands", "--allow", "date"], "tls", "the other side does not speak TLS; it may expect"),
 ]  # fmt: skip
@@ -449,7 +450,8 @@ OTHERS = [
 def test_another_service_is_told_from_this_one(service: list[str], scheme: str, says: str) -> None:
     with Served(*service, "tcp://127.0.0.1:0") as served:
         port = served.endpoints[0].port
-        where = f"{scheme}://127.0.0.1:{port}"
+        path = "/commands" if "a board there" in says else ""
+        where = f"{scheme}://127.0.0.1:{port}{path}"
         with Piped("run", where, "--connect-timeout", "500ms", "--", "true") as running:
             status, out, err = running.finish()
     assert (status, out, err.count("\n")) == (125, b"", 1)

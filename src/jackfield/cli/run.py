@@ -254,6 +254,8 @@ async def _run(wishes: Wishes, args: tuple[str, ...]) -> int:
 
 def _elsewhere(endpoint: Endpoint) -> str:
     """Say where commands are run, when that is not by WebSocket at an endpoint."""
+    if endpoint.address.endswith("/commands"):
+        return "; a board there runs commands once its configuration names a policy"
     board = f"{endpoint.transport}://{endpoint.address}/commands"
     return f"; commands of a board are at {board}, others where jackfield serve commands listens"
 
