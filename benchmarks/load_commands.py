@@ -21,6 +21,8 @@ from pathlib import Path
 
 import uvloop
 
+from benchmarks.taken import told
+
 HOST = "127.0.0.1"
 
 Run = Callable[[], Awaitable[None]]
@@ -79,14 +81,7 @@ async def measure(run: Run, seconds: float) -> dict[str, float]:
         await run()
         took.append(time.monotonic_ns() - before)
     passed = time.monotonic() - begin
-    took.sort()
-    return {
-        "messages": len(took),
-        "seconds": passed,
-        "p50": took[len(took) // 2],
-        "p99": took[len(took) * 99 // 100],
-        "max": took[-1],
-    }
+    return told(took, passed)
 
 
 async def main() -> None:

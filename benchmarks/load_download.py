@@ -14,6 +14,8 @@ import socket
 import sys
 import time
 
+from benchmarks.taken import told
+
 HOST = "127.0.0.1"
 STALL_S = 10.0
 BUFFER = 1024 * 1024
@@ -61,14 +63,7 @@ class Downloads:
             self.once()
             took.append(time.monotonic_ns() - before)
         passed = time.monotonic() - begin
-        took.sort()
-        return {
-            "messages": len(took),
-            "seconds": passed,
-            "p50": took[len(took) // 2],
-            "p99": took[len(took) * 99 // 100],
-            "max": took[-1],
-        }
+        return told(took, passed)
 
 
 def main() -> None:

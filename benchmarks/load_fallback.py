@@ -13,6 +13,8 @@ import time
 from collections import deque
 from typing import cast
 
+from benchmarks.taken import told
+
 CHUNK = 65536
 STALL_S = 10.0
 
@@ -108,14 +110,7 @@ async def measure(all_lines: list[Lines], seconds: float) -> dict[str, float]:
     for lines in all_lines:
         await lines.rest()
     passed = time.monotonic() - begin
-    took = sorted(ns for lines in all_lines for ns in lines.took)
-    return {
-        "messages": len(took),
-        "seconds": passed,
-        "p50": took[len(took) // 2],
-        "p99": took[len(took) * 99 // 100],
-        "max": took[-1],
-    }
+    return told([ns for lines in all_lines for ns in lines.took], passed)
 
 
 async def main() -> None:

@@ -26,6 +26,7 @@ from collections import deque
 from typing import cast
 
 from benchmarks.load_fallback import CHUNK, Lines, measure
+from benchmarks.taken import told
 
 HOST = "127.0.0.1"
 STALL_S = 10.0
@@ -155,14 +156,7 @@ class Short:
             self._once()
             took.append(time.monotonic_ns() - before)
         passed = time.monotonic() - begin
-        took.sort()
-        return {
-            "messages": len(took),
-            "seconds": passed,
-            "p50": took[len(took) // 2],
-            "p99": took[len(took) * 99 // 100],
-            "max": took[-1],
-        }
+        return told(took, passed)
 
     def _once(self) -> None:
         with socket.create_connection((HOST, self._port), STALL_S, (self._source, 0)) as sock:
