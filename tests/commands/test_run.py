@@ -259,6 +259,7 @@ def test_a_token_says_who_one_is_and_can_be_revoked(
             running.await_output("ready\n")
             prompt.write("sh -c 'echo before'\n")
             prompt.await_output("before\n")
+            served.await_lines(3, " for anna: status ")  # it has printed, and has ended as well
             tokens.write_text("")
             policy.write_text("")
             served.process.send_signal(signal.SIGHUP)
@@ -303,6 +304,7 @@ def test_who_is_taken_out_is_refused_and_nobody_else_is(
         before.await_error("known there as anna")
         after.write("sh -c 'echo before'\n")
         after.await_output("before\n")
+        served.await_lines(1, " for anna: status 0; ")  # it has printed, and has ended as well
         if what == "token":
             tokens.write_text(lines[1])  # and the policy names her still
         else:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import os
 import select
 import socket
 import struct
@@ -123,20 +125,19 @@ def test_ending_what_never_began_is_nothing(poller: Poller, pair: Pair) -> None:
 
 
 def test_one_that_was_closed_before_can_be_forgotten_and_its_number_used_again(
-    loop: asyncio.AbstractEventLoop,
+    loop: asyncio.AbstractEventLoop, pair: Pair
 ) -> None:
     calls = Calls()
     poller = EpollPoller(loop)
-    one, other = socket.socketpair()
-    fd = one.fileno()
+    old, other = socket.socketpair()
+    fd = fcntl.fcntl(old, fcntl.F_DUPFD_CLOEXEC, 500)  # a number that nobody else takes
+    old.close()
     poller.set_reader(fd, calls.note("old"))
-    one.close()
+    os.close(fd)
     poller.set_reader(fd, None)
-    again, and_other = socket.socketpair()
-    with other, again, and_other:
-        assert again.fileno() == fd
+    with other, socket.socket(fileno=os.dup2(pair[0].fileno(), fd, inheritable=False)):
         poller.set_reader(fd, calls.note("new"))
-        and_other.send(b"x")
+        pair[1].send(b"x")
         turn(loop)
         assert set(calls) == {"new"}
         poller.set_reader(fd, None)
