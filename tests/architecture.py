@@ -22,6 +22,7 @@ LEVELS = (
     "endpoints",
     "limits",
     "events",
+    "visible",
     "logs",
     "framing",
     "net",

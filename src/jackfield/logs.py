@@ -5,9 +5,8 @@ The rules this file owns:
 1. An event is one line; a traceback follows its line, indented.
 2. What a peer can choose (a message, a name, an error's text) is written with control
    characters escaped, so that no peer steers the operator's terminal, and is cut when long.
-3. Colour is for a terminal alone, and not where NO_COLOR (https://no-color.org) is set.
-4. A log that cannot be written stops no server: the line is lost.
-5. What peers can bring about as often as they like fills no disk: of one kind of trouble there
+3. A log that cannot be written stops no server: the line is lost.
+4. What peers can bring about as often as they like fills no disk: of one kind of trouble there
    are `BURST` lines at once and `RATE` a second, and the others are counted.
 """
 
@@ -15,7 +14,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -55,6 +53,7 @@ from jackfield.events import (
     Warned,
     WorkerLost,
 )
+from jackfield.visible import printable, wants_colour
 
 MOST_SHOWN = 1000
 """Characters of a message that are shown."""
@@ -386,25 +385,6 @@ def dumped(data: bytes) -> Iterator[str]:
         yield f"{at:06x}  {left:23}  {right:23}  |{text}|"
     if len(data) > MOST_DUMPED:
         yield f"… ({len(data) - MOST_DUMPED} more bytes; --record FILE keeps them)"
-
-
-def printable(text: str) -> str:
-    """Escape what a terminal would not simply show: line feeds, controls, characters unseen."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else _escaped(c) for c in text)
-
-
-def _escaped(char: str) -> str:
-    return char.encode("unicode_escape", "surrogatepass").decode("ascii")
-
-
-def wants_colour(stream: TextIO) -> bool:
-    """Whether colour is right on this stream."""
-    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
-        return False
-    isatty: Callable[[], bool] = getattr(stream, "isatty", bool)
-    return isatty()
 
 
 def _at(endpoint: Endpoint) -> Endpoint:

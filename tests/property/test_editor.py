@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jackfield.cli.editor import LineEditor, Signal
-from jackfield.cli.visible import escaped, first_columns, last_columns, width
+from jackfield.visible import escaped, first_columns, last_columns, width
 
 KEYS = """
     \x1b[A \x1b[B \x1b[C \x1b[D \x1b[H \x1bOF \x1b[3~ \x1bb \x1b[1;5C \x1b

@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 from jackfield import framing
 from jackfield.errors import ConfigurationError
-from jackfield.logs import MOST_SHOWN, printable, shown
+from jackfield.logs import MOST_SHOWN, shown
 from jackfield.service import find
 from jackfield.services.greet import greeting
 from jackfield.services.menu import Visit
 from jackfield.services.menu.file import MOST_CHOICES, MOST_TEXT, Choice, Menu, Words, load
 from jackfield.services.speech import Speech, plain
 from jackfield.services.upper import Upper
+from jackfield.visible import printable
 
 ANYTHING = st.text(st.characters(), max_size=200)
 """Text with every code point there is, controls and surrogates included."""

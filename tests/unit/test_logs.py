@@ -14,16 +14,7 @@ from jackfield import events as happenings
 from jackfield import logs
 from jackfield.endpoints import parse
 from jackfield.events import Event, Events, MessageReceived, MessageSent
-from jackfield.logs import (
-    MOST_SHOWN,
-    Log,
-    Throttle,
-    describe,
-    printable,
-    record,
-    shown,
-    wants_colour,
-)
+from jackfield.logs import MOST_SHOWN, Log, Throttle, describe, record, shown
 
 TCP = parse("tcp://127.0.0.1:9999?nodelay=on")
 UNIX = parse("unix:///run/x.sock")
@@ -278,7 +269,6 @@ def test_what_a_peer_chooses_never_reaches_the_terminal_as_it_is() -> None:
         _, text, more = describe(event)
         assert text.isprintable()
         assert more in ([], ["Traceback"])
-    assert printable(evil) == r"\x1b]0;owned\x07\n12:00:00 stopped\r"
 
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -330,20 +320,6 @@ class Broken(io.StringIO):
 def _usual_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm")
-
-
-def test_colour_is_for_a_terminal_that_has_not_been_told_otherwise(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    assert wants_colour(Terminal())
-    assert not wants_colour(io.StringIO())
-    monkeypatch.setenv("NO_COLOR", "")
-    assert wants_colour(Terminal())  # empty is as good as not set, says no-color.org
-    monkeypatch.setenv("NO_COLOR", "1")
-    assert not wants_colour(Terminal())
-    monkeypatch.delenv("NO_COLOR")
-    monkeypatch.setenv("TERM", "dumb")
-    assert not wants_colour(Terminal())
 
 
 def test_colour_dims_the_time_and_marks_the_verb() -> None:

@@ -20,7 +20,6 @@ from collections.abc import Callable
 from typing import Any
 
 from jackfield.cli.pipes import Input, Output, input_encoding, output_encoding, tell
-from jackfield.cli.visible import escaped
 from jackfield.errors import LocalError
 from jackfield.services.chat import wire
 from jackfield.services.chat.client import ChatClient, Lost
@@ -29,6 +28,7 @@ from jackfield.services.chat.hub import LOBBY
 from jackfield.services.chat.known import Event, Gone, Heard, Kept, NotKept, Welcome
 from jackfield.services.chat.typed import shown
 from jackfield.services.chat.words import MOST_TEXT, NotSaid
+from jackfield.visible import escaped
 
 MOST_WAITING = 10_000
 """Messages that wait to be written."""

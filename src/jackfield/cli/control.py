@@ -12,7 +12,7 @@ import click
 
 from jackfield.cli.values import duration
 from jackfield.errors import ConfigurationError
-from jackfield.logs import printable, wants_colour
+from jackfield.visible import printable, wants_colour
 
 _COLOURS = {"running": "green", "stopped": "yellow", "failed": "red", "ok": "green"}
 

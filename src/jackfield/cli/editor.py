@@ -18,7 +18,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import ClassVar
 
-from jackfield.cli.visible import first_columns, last_columns, width
+from jackfield.visible import first_columns, last_columns, width
 
 MAX_LINE = 64 * 1024
 """Characters in a line being typed; more are dropped."""

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 import click
 
 from jackfield.cli.pipes import output_encoding
-from jackfield.cli.visible import escaped
-from jackfield.logs import printable
 from jackfield.net import files, stdio
+from jackfield.visible import escaped, printable
 
 if TYPE_CHECKING:
     from jackfield.board.export import Said

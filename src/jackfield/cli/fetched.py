@@ -26,7 +26,6 @@ import click
 from jackfield.cli.pipes import MAX_LINE, Output, output_encoding, tell
 from jackfield.cli.progress import Painting
 from jackfield.cli.telling import head_of, told
-from jackfield.cli.visible import escaped
 from jackfield.errors import (
     ConfigurationError,
     ConnectError,
@@ -51,6 +50,7 @@ from jackfield.fetching.saving import Checksum, Saved, download
 from jackfield.fetching.steps import Connected, Pausing, Step
 from jackfield.fetching.urls import URL
 from jackfield.net import files
+from jackfield.visible import escaped
 
 _STATUSES: list[tuple[type[JackfieldError], int]] = [
     (NameNotFound, 6),

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import click
 
 from jackfield.cli.shown import counted, dim, fact, head, paragraph
-from jackfield.logs import printable
 from jackfield.tools.ports.facts import Port, Ports
 from jackfield.tools.ports.held import Held
 from jackfield.tools.ports.names import SYSTEM, Service
 from jackfield.tools.ports.rights import RANGES, Range, Rights
+from jackfield.visible import printable
 
 MOST_PORTS = 100
 """Ports of a range that are shown; --json has all."""

@@ -12,10 +12,10 @@ from jackfield.cli.filing import How, Job, place, with_how
 from jackfield.cli.pipes import tell
 from jackfield.cli.progress import size as sized
 from jackfield.cli.running import run
-from jackfield.logs import printable
 from jackfield.services.files.answers import Entry
 from jackfield.services.files.client import Remote
 from jackfield.services.files.places import Place
+from jackfield.visible import printable
 
 
 @click.command(

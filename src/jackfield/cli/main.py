@@ -18,9 +18,9 @@ from importlib import import_module
 import click
 
 from jackfield.errors import ConfigurationError, EndpointError, JackfieldError, NotationError
-from jackfield.logs import printable, wants_colour
 from jackfield.net import stdio
 from jackfield.version import __version__
+from jackfield.visible import printable, wants_colour
 
 COMMANDS = {
     "serve": "Serve one service, ready-made or your own.",
@@ -141,7 +141,7 @@ def _fail(text: str, status: int) -> int:
 
 def _point(error: NotationError) -> None:
     """Show on a terminal which part of a value is wrong."""
-    from jackfield.cli.visible import width
+    from jackfield.visible import width
 
     before, part = error.value[: error.start], error.value[error.start : error.end]
     if sys.stderr.isatty() and width(shown := printable(error.value)) < _MOST_POINTED:

@@ -16,10 +16,10 @@ import codecs
 from typing import Any
 
 from jackfield.cli.pipes import output_encoding
-from jackfield.cli.visible import escaped
 from jackfield.errors import LocalProtocolError, RemoteProtocolError
 from jackfield.framing.base import Framing
 from jackfield.framing.raw import Raw
+from jackfield.visible import escaped
 
 _ROW = 16
 _SPACES = bytes.maketrans(bytes(range(0x20)) + bytes(range(0x7F, 0x100)), b"." * 161)

@@ -18,13 +18,12 @@ import click
 
 from jackfield.cli.pipes import output_encoding
 from jackfield.cli.shown import COLUMNS, counted, dim, echo, head, paragraph
-from jackfield.cli.visible import first_columns, width
-from jackfield.logs import printable, wants_colour
 from jackfield.net import stdio
 from jackfield.net.interfaces import addresses
 from jackfield.tools.pinging.pinging import Event, Pinger
 from jackfield.tools.pinging.tally import Tally
 from jackfield.tools.pinging.targets import Target
+from jackfield.visible import first_columns, printable, wants_colour, width
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _PLAIN = "_.-~=*%#"

@@ -18,8 +18,8 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from jackfield.errors import LocalError
-from jackfield.logs import printable
 from jackfield.net import stdio
+from jackfield.visible import printable
 
 T = TypeVar("T")
 

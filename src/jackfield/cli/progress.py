@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 
 from jackfield.cli.pipes import output_encoding
-from jackfield.cli.visible import escaped, first_columns, width
 from jackfield.net import stdio
+from jackfield.visible import escaped, first_columns, width
 
 EVERY = 0.1
 DELAY = 0.3

@@ -10,8 +10,6 @@ from typing import Any
 import click
 
 from jackfield.cli.shown import COLUMNS, counted, dim, fact, head, paragraph
-from jackfield.cli.visible import width
-from jackfield.logs import printable
 from jackfield.net import stdio
 from jackfield.tools.names.answers import Record
 from jackfield.tools.names.asking import Asked, outcome
@@ -23,6 +21,7 @@ from jackfield.tools.names.resolving import (
     all_records,
     question_of,
 )
+from jackfield.visible import printable, width
 
 Answers = Sequence[Asked | Exception]
 

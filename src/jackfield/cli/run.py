@@ -22,16 +22,15 @@ from jackfield.cli.running import run as run_to_end
 from jackfield.cli.terminal import Terminal, is_at_terminal
 from jackfield.cli.tokens import read_token
 from jackfield.cli.values import duration
-from jackfield.cli.visible import escaped
 from jackfield.client import TIMEOUT
 from jackfield.client import connect as dial
 from jackfield.endpoints import Endpoint, parse
 from jackfield.errors import ConfigurationError, JackfieldError, UpgradeError
-from jackfield.logs import printable
 from jackfield.net import stdio
 from jackfield.services.commands import wire
 from jackfield.services.commands.client import CommandClient, NotAllowed
 from jackfield.services.commands.wire import STDERR, STDOUT, Exit, Run
+from jackfield.visible import escaped, printable
 
 TIMED_OUT = 124
 FAILED = 125

@@ -29,9 +29,8 @@ from typing import Any
 
 import click
 
-from jackfield.cli.visible import width
-from jackfield.logs import printable, wants_colour
 from jackfield.net import stdio
+from jackfield.visible import printable, wants_colour, width
 
 COLUMNS = 80
 LABEL = 11

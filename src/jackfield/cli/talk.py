@@ -16,14 +16,12 @@ from jackfield.cli.reached import agreed, tried
 from jackfield.cli.running import run
 from jackfield.cli.terminal import Terminal, is_at_terminal
 from jackfield.cli.values import duration
-from jackfield.cli.visible import escaped
 from jackfield.client import TIMEOUT, connect
 from jackfield.endpoints import Endpoint, Transport, parse
 from jackfield.errors import ConfigurationError
 from jackfield.framing.raw import Raw
 from jackfield.framing.text import known_encoding
 from jackfield.limits import Limits
-from jackfield.logs import printable
 from jackfield.net.binding import reach_commands, warning_off_loopback
 from jackfield.net.connection import Connection
 from jackfield.server import Server
@@ -40,6 +38,7 @@ from jackfield.services.talk.events import (
 )
 from jackfield.services.talk.line import Line
 from jackfield.services.talk.wire import MAX_NAME
+from jackfield.visible import escaped, printable
 
 SILENT_FOR = 24 * 60 * 60.0
 """Seconds for which a plain peer over datagrams may say nothing: nobody can tell if it is gone."""

@@ -22,8 +22,8 @@ from typing import Any, Self
 
 from jackfield.cli.editor import LineEditor, Signal
 from jackfield.cli.pipes import Worker, input_encoding, output_encoding
-from jackfield.logs import wants_colour
 from jackfield.net import stdio
+from jackfield.visible import wants_colour
 
 if sys.platform != "win32":
     import termios

@@ -14,7 +14,8 @@ import click
 
 from jackfield.endpoints import DEFAULT_OPTIONS
 from jackfield.errors import JackfieldError
-from jackfield.logs import Log, printable, wants_colour
+from jackfield.logs import Log
+from jackfield.visible import printable, wants_colour
 
 if TYPE_CHECKING:
     from jackfield.board.board import Board

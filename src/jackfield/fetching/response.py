@@ -17,8 +17,8 @@ from jackfield.fetching.conversation import Body, Conversation, Hop
 from jackfield.fetching.decoding import BodyDecoder, codings_of
 from jackfield.fetching.exchange import Exchange
 from jackfield.framing.http import Response as Received
-from jackfield.logs import printable
 from jackfield.net.details import TLSDetails
+from jackfield.visible import printable
 
 
 class Head:

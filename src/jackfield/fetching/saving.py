@@ -26,9 +26,9 @@ from jackfield.fetching.pool import Pool
 from jackfield.fetching.response import Response
 from jackfield.fetching.resuming import content_range, unsatisfied_total, validator
 from jackfield.fetching.urls import URL, parse
-from jackfield.logs import printable
 from jackfield.net.ioloop import current
 from jackfield.net.parts import Part
+from jackfield.visible import printable
 
 ALGORITHMS = ("sha256", "sha512", "sha384", "sha224", "sha3_256", "sha3_512", "blake2b", "blake2s")
 WEAK = ("sha1", "md5")

@@ -22,7 +22,7 @@ import time
 from asyncio import Future
 from collections.abc import Awaitable, Callable, Hashable, Iterable
 from types import TracebackType
-from typing import Any, BinaryIO, Self, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Self, TypeVar
 
 from jackfield.endpoints import Endpoint, Transport
 from jackfield.errors import (
@@ -31,11 +31,13 @@ from jackfield.errors import (
     LocalProtocolError,
     PeerLost,
 )
-from jackfield.events import Events
 from jackfield.framing.base import Framing
 from jackfield.net.receiving import Receiving
 from jackfield.net.roles import Keeper, Plan
 from jackfield.net.tls import TLSLayer
+
+if TYPE_CHECKING:  # a client has none, and their many classes take a while to load
+    from jackfield.events import Events
 
 M = TypeVar("M")
 N = TypeVar("N")

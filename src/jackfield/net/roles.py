@@ -5,13 +5,15 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from jackfield.errors import JackfieldError
-from jackfield.events import Events
 from jackfield.framing.base import Framing
 from jackfield.limits import Limits
 from jackfield.net.ioloop import IOLoop
+
+if TYPE_CHECKING:  # a client has none, and their many classes take a while to load
+    from jackfield.events import Events
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable
 from socket import SOCK_DGRAM, socket
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jackfield.events import BytesReceived, BytesSent, Events
 from jackfield.net.described import Described
 from jackfield.net.tls import TLSLayer
+
+if TYPE_CHECKING:
+    from jackfield.events import Events
 
 Tell = Callable[[bytes], None]
 
@@ -22,17 +24,20 @@ class Watcher:
     """Tells of one connection's bytes."""
 
     def __init__(self, conn: Described[Any], events: Events) -> None:
+        from jackfield.events import BytesReceived, BytesSent  # noqa: PLC0415  a client needs none
+
+        self._kinds = BytesReceived, BytesSent
         self._number = conn.core.number
         self._peer = str(conn.peer)
         self._emit = events.emit
 
     def received(self, data: bytes) -> None:
         """The peer has sent this."""
-        self._emit(BytesReceived(self._number, self._peer, data))
+        self._emit(self._kinds[0](self._number, self._peer, data))
 
     def sent(self, data: bytes) -> None:
         """This was sent to the peer."""
-        self._emit(BytesSent(self._number, self._peer, data))
+        self._emit(self._kinds[1](self._number, self._peer, data))
 
 
 class WatchedSocket:

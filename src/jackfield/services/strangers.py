@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from jackfield.errors import RemoteProtocolError
-from jackfield.logs import printable
+from jackfield.visible import printable
 
 MOST_TOLD = 60
 """Characters of what somebody else says that are told."""

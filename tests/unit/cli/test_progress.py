@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from jackfield.cli.progress import EVERY, Progress, duration, line, size
-from jackfield.cli.visible import width
+from jackfield.visible import width
 
 MIB = 1024 * 1024
 

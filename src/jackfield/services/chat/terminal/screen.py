@@ -13,7 +13,6 @@ from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.output import ColorDepth
 
-from jackfield.logs import wants_colour
 from jackfield.services.chat.client import ChatClient, Dial, Lost
 from jackfield.services.chat.hub import LOBBY
 from jackfield.services.chat.known import (
@@ -30,6 +29,7 @@ from jackfield.services.chat.terminal.commands import Commands, Completions
 from jackfield.services.chat.terminal.keys import bindings
 from jackfield.services.chat.terminal.panes import STYLE, layout
 from jackfield.services.chat.terminal.scrollback import Scrollback
+from jackfield.visible import wants_colour
 
 
 class ChatScreen:

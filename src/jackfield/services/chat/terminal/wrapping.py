@@ -17,7 +17,7 @@ from collections.abc import Iterator
 
 from prompt_toolkit.utils import get_cwidth
 
-from jackfield.logs import printable
+from jackfield.visible import printable
 
 TAB = "    "
 

@@ -1,8 +1,17 @@
 from __future__ import annotations
 
+import io
+
 import pytest
 
-from jackfield.cli.visible import escaped, first_columns, last_columns, width
+from jackfield.visible import (
+    escaped,
+    first_columns,
+    last_columns,
+    printable,
+    wants_colour,
+    width,
+)
 
 
 @pytest.mark.parametrize(
@@ -46,3 +55,32 @@ def test_parts_that_fit() -> None:
     assert first_columns("世界a", 3) == "世"
     assert first_columns("世界a", 9) == "世界a"
     assert first_columns("世", 0) == last_columns("世", 0) == ""
+
+
+def test_what_is_one_line_stays_one() -> None:
+    evil = "\x1b]0;owned\x07\n12:00:00 stopped\r"
+    assert printable(evil) == r"\x1b]0;owned\x07\n12:00:00 stopped\r"
+    assert printable("plain 世界 é") == "plain 世界 é"
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_colour_is_for_a_terminal_that_has_not_been_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    assert wants_colour(Terminal())
+    assert not wants_colour(io.StringIO())
+    monkeypatch.setenv("NO_COLOR", "")
+    assert wants_colour(Terminal())  # empty is as good as not set, says no-color.org
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not wants_colour(Terminal())
+    monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setenv("TERM", "dumb")
+    assert not wants_colour(Terminal())

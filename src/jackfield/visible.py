@@ -5,13 +5,18 @@ The rules this file owns:
 1. What a peer sends reaches a terminal without control characters: they could move the cursor,
    change the title, or make one text look like another. They are written as `\x1b`, and so
    are those that turn the direction of writing or cannot be seen.
-2. A line feed and a tab stay what they are; so do the joiners that scripts and emoji need.
+2. A line feed and a tab stay what they are; so do the joiners that scripts and emoji need. Where
+   one line has to stay one line, they are written as escapes too.
+3. Colour is for a terminal alone, and not where NO_COLOR (https://no-color.org) is set.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
+from collections.abc import Callable
+from typing import TextIO
 
 _UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 but tab and line feed, DEL, C1
@@ -25,11 +30,26 @@ _SEQUENCE = re.compile("\x1b\\[[0-9;:?]*[ -/]*[@-~]")
 
 def escaped(text: str) -> str:
     """Give the text with what is unsafe on a terminal written as escapes."""
-    return _UNSAFE.sub(_escape, text)
+    return _UNSAFE.sub(lambda found: _escape(found[0]), text)
 
 
-def _escape(found: re.Match[str]) -> str:
-    return found[0].encode("unicode_escape", "surrogatepass").decode("ascii")
+def printable(text: str) -> str:
+    """Escape what one line does not simply show: line feeds, controls, characters unseen."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else _escape(c) for c in text)
+
+
+def _escape(char: str) -> str:
+    return char.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def wants_colour(stream: TextIO) -> bool:
+    """Whether colour is right on this stream."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    isatty: Callable[[], bool] = getattr(stream, "isatty", bool)
+    return isatty()
 
 
 def width(text: str) -> int:
