@@ -343,3 +343,13 @@ def test_a_slow_start_is_caught(tmp_path: Path) -> None:
     package(tmp_path, files)
     _, names = imported("-m", "p", folder=tmp_path)
     assert too_much_for_a_version(names) >= {"ssl", "socket", "p.net.loop"}
+
+
+@pytest.mark.parametrize("name", ["put", "get", "ls", "rm", "run", "chat"])
+def test_a_client_loads_nothing_that_only_servers_need(name: str) -> None:
+    """People wait for it each time; the many kinds of events are the slowest of it."""
+    loaded = f"import sys, jackfield.cli.main, jackfield.cli.{name}; print(*sys.modules)"
+    result = run_python("-c", loaded)
+    assert result.returncode == 0, result.stderr
+    servers = {f"jackfield.{part}" for part in ("events", "logs", "server", "models", "workers")}
+    assert servers.isdisjoint(result.stdout.split())
