@@ -5,8 +5,9 @@ product, and products grow. A sample of one has every value of every parameter i
 values meet there differs from test to test, and is the same in each run. Of a test that is marked
 with `pairs`, each pair of values meets in some row.
 
-A list of cases is no product, and neither is one parameter alone: of those all rows are run, unless
-the test is marked with `some(count)`, as one is that takes long and whose rows are much alike.
+A list of cases is no product, and neither is one parameter alone: of those all rows are run. A test
+that is marked with `some(count)`, as one is that takes long and whose rows are much alike, has no
+more rows than that in a sample, product or not.
 A test that is marked with `long` is in no sample: it takes seconds, and what it looks at changes
 seldom.
 """
@@ -65,7 +66,7 @@ def rows_of(group: Sequence[pytest.Function]) -> list[Row]:
 def sample(
     rows: Sequence[Row], seed: str, *, pairs: bool = False, some: int | None = None
 ) -> set[int]:
-    """Give the numbers of the rows to run; of what is no product all, or as many as `some` says.
+    """Give the numbers of the rows to run: of what is no product all, but no more than `some`.
 
     seed: the name of the test, which chooses between rows that are as good.
     """
@@ -80,7 +81,7 @@ def sample(
     shown = [set(combinations(((axis, row[axis]) for axis in axes), 1 + pairs)) for row in rows]
     lacking = set().union(*shown)
     chosen: set[int] = set()
-    while lacking:
+    while lacking and (some is None or len(chosen) < some):
         best = max(order, key=lambda number: len(shown[number] & lacking))
         chosen.add(best)
         lacking -= shown[best]

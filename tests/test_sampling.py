@@ -59,7 +59,8 @@ def test_some_of_the_cases_are_run_where_a_test_says_so() -> None:
     samples = [sample(every, f"test {number}", some=1) for number in range(30)]
     assert {len(one) for one in samples} == {1}
     assert set().union(*samples) == set(range(4))
-    assert len(sample(rows(model=4, service=2), "test", some=1)) == 4
+    assert len(sample(rows(model=4, service=2), "test", some=1)) == 1
+    assert len(sample(rows(model=4, service=2), "test", some=9)) == 4
 
 
 class Planned:

@@ -84,7 +84,7 @@ def _answers(where: Endpoint) -> bool:
     return True
 
 
-@pytest.mark.some(1)
+@pytest.mark.long
 @pytest.mark.parametrize(("prefix", "path"), [("", "/"), ("/board", "")])
 def test_the_page_works_in_its_part_of_a_site_and_is_seen_in_no_other(
     tmp_path: Path, browser: Browser, prefix: str, path: str

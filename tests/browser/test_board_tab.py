@@ -90,7 +90,7 @@ def owning(browser: Browser, **context: Any) -> Iterator[Owner]:
         yield owner
 
 
-@pytest.mark.some(1)
+@pytest.mark.long
 @pytest.mark.parametrize("who", ["a member", "an operator", "a guest"])
 def test_nobody_else_has_the_tab(browser: Browser, who: str) -> None:
     with lab(is_open=True) as here:
@@ -109,6 +109,7 @@ def test_nobody_else_has_the_tab(browser: Browser, who: str) -> None:
             assert f"{here.url}board" not in asked
 
 
+@pytest.mark.long
 def test_it_shows_each_service_as_it_is(browser: Browser) -> None:
     with owning(browser) as owner:
         expect(owner.page.locator("h4")).to_have_text(["chat", "page", "files", "clock time"])

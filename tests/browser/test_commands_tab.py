@@ -144,6 +144,7 @@ def test_much_output_is_bounded_and_text_is_text(browser: Browser, tmp_path: Pat
         expect(call.locator(".said").first).to_have_text("<img src=x onerror=alert(1)>␛[2J␇")
 
 
+@pytest.mark.long
 def test_what_is_not_allowed_is_said_with_the_line_that_would_allow_it(
     browser: Browser, tmp_path: Path
 ) -> None:

@@ -127,6 +127,7 @@ def test_several_go_at_once_and_what_is_refused_can_be_tried_again(browser: Brow
         expect(page.locator("#uploads .upload")).to_have_count(0)
 
 
+@pytest.mark.long
 def test_a_file_that_is_offered_in_a_room_is_a_card_and_runs_nothing(browser: Browser) -> None:
     html = b"<script>parent.document.title = 'run'</script>"
     with filed("guests = false", is_open=True) as here:

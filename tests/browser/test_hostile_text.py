@@ -27,6 +27,7 @@ def is_whole(page: Page) -> None:
     assert page.evaluate(NOTHING_RAN)
 
 
+@pytest.mark.long
 def test_the_boards_name_is_text_wherever_it_stands(browser: Browser) -> None:
     with Board(name=EVIL) as board, visiting(board, browser) as mei:
         page = mei.page
@@ -38,6 +39,7 @@ def test_the_boards_name_is_text_wherever_it_stands(browser: Browser) -> None:
         is_whole(page)
 
 
+@pytest.mark.long
 def test_whatever_is_put_into_a_link_or_a_field_of_the_door_is_text(browser: Browser) -> None:
     with Board({"secret": "Olu"}) as board, visiting(board, browser) as eve:
         eve.expected = "403"

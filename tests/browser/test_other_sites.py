@@ -105,7 +105,7 @@ def attack(board: Board, victim: Visitor, address: str) -> Any:
     return said
 
 
-@pytest.mark.some(1)
+@pytest.mark.long
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "evil.example"])
 def test_another_sites_page_reads_nothing_and_changes_nothing(
     board: Board, misled: Browser, evil_port: int, host: str

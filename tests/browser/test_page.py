@@ -180,6 +180,7 @@ def test_all_is_done_by_keys(board: Board, browser: Browser) -> None:
         assert wanted | {"people-button", "log", "text"} <= reached
 
 
+@pytest.mark.long
 def test_everything_has_a_name_for_who_cannot_see_it(board: Board, browser: Browser) -> None:
     board.keep("Ann", "hello `x`", "```\ncode\n```", "https://example.org/")
     with visiting(board, browser) as mei, visiting(board, browser) as olu:

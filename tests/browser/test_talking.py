@@ -49,6 +49,7 @@ def test_a_flood_is_said_as_fast_as_the_board_takes_it(board: Board, browser: Br
         assert board.said() == flood
 
 
+@pytest.mark.long
 def test_unread_messages_mentions_and_direct_ones_are_counted(
     board: Board, browser: Browser
 ) -> None:
@@ -130,6 +131,7 @@ def test_the_newest_stays_in_sight_while_one_writes(board: Board, browser: Brows
         expect(mei.page.locator("#newest")).to_be_hidden()
 
 
+@pytest.mark.long
 def test_a_rooms_owner_keeps_order(board: Board, browser: Browser) -> None:
     with visiting(board, browser) as mei, visiting(board, browser) as olu:
         mei.come("Mei").say("/join quiet")

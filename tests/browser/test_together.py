@@ -234,7 +234,7 @@ def restart(three: Three, meanwhile: Meanwhile) -> None:
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.some(1)
+@pytest.mark.long
 @pytest.mark.parametrize("ended", [kill, down_and_up, restart])
 def test_three_people_agree_on_what_was_said(
     tmp_path: Path, browser: Browser, ended: Callable[[Three, Meanwhile], None]

@@ -77,6 +77,7 @@ def listed(board: Up) -> dict[str, dict[str, Any]]:
     return {one["name"]: one for one in json.loads(board.told("people", "--json"))}
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -117,6 +118,7 @@ def test_who_is_removed_is_told_why_on_the_page_and_sent_away(board: Up) -> None
     assert listed(board)["Eve"]["sessions"] == 0
 
 
+@pytest.mark.long
 def test_another_role_reaches_a_page_that_is_open(board: Up) -> None:
     with page(board, invited(board, "Rosa")) as rosa:
         assert heard(rosa, "welcome")["rooms"][0]["keeper"] is False
@@ -127,6 +129,7 @@ def test_another_role_reaches_a_page_that_is_open(board: Up) -> None:
         assert heard(rosa, "room")["room"]["keeper"] is False
 
 
+@pytest.mark.long
 def test_who_is_called_otherwise_comes_back_as_that(board: Up) -> None:
     cookie = invited(board, "Wang")
     with page(board, cookie) as wang:
@@ -172,6 +175,7 @@ def test_a_terminal_whose_token_is_revoked_says_why_and_ends(board: Up, tmp_path
     assert "Traceback" not in errors
 
 
+@pytest.mark.long
 def test_a_terminal_comes_back_under_the_name_it_is_given(board: Up, tmp_path: Path) -> None:
     token = invited(board, "Rolf").partition("=")[2]
     url = f"ws://127.0.0.1:{board.ports['page']}/chat"

@@ -184,6 +184,7 @@ def test_of_several_boards_one_is_chosen(
     assert "  2  wss://h.example:443/chat\n" in capfd.readouterr().err
 
 
+@pytest.mark.long
 def test_a_token_that_a_board_gives_is_kept_and_used_by_itself(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -234,6 +235,7 @@ def test_a_line_longer_than_a_message_is_cut() -> None:
         assert [len(one) for one in said(chat)] == [4000, 4000, 1000]
 
 
+@pytest.mark.long
 def test_lines_that_come_now_and_then_are_said_as_they_come() -> None:
     chat = Chat()
     with serving(chat) as (_, where), Piped("chat", where, "--name", "ci", "--send") as ci:
@@ -390,6 +392,7 @@ def test_the_screen_shows_what_is_said_wide_characters_in_their_columns() -> Non
         assert dora.finish() == 130
 
 
+@pytest.mark.long
 def test_rooms_are_joined_gone_to_and_left_and_their_unread_messages_counted() -> None:
     with two() as (dora, bob, chat, live):
         dora.press("/join ops\r")
@@ -427,6 +430,7 @@ def test_tab_completes_commands_and_names() -> None:
         bob.await_output("dora: /not a command\n      two")
 
 
+@pytest.mark.long
 def test_history_scrolls_back_and_is_loaded_as_one_goes() -> None:
     chat = Chat()
     from jackfield.services.chat.history import NewMessage
@@ -455,6 +459,7 @@ def test_history_scrolls_back_and_is_loaded_as_one_goes() -> None:
             dora.await_screen("scrolled back")
 
 
+@pytest.mark.long
 def test_a_narrow_terminal_has_no_rooms_at_the_side_and_a_wider_one_has() -> None:
     with two() as (dora, bob, _, _):
         bob.write("hello there\n")
@@ -500,6 +505,7 @@ def test_no_colour_is_no_colour() -> None:
         assert not dora.painted().attributes & colours
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_it_and_gives_the_terminal_back(number: int) -> None:
     with serving() as (_, where), FullScreen("chat", where, "--name", "dora") as dora:

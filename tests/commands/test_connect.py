@@ -328,6 +328,7 @@ def test_a_peer_that_does_not_read_holds_up_the_input(peer: Peer) -> None:
         assert command.finish()[0] == 0
 
 
+@pytest.mark.long
 def test_output_that_is_not_read_holds_up_the_peer(peer: Peer) -> None:
     with Piped("connect", peer.url) as command:
         conn = peer.accept()

@@ -35,6 +35,7 @@ def test_a_room_that_there_is_not_is_answered_with_those_there_are(board: Up) ->
     assert done.stderr == "jackfield: there is no room called 'opps'; there are lobby, ops\n"
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -100,6 +101,7 @@ def test_a_terminal_is_not_steered(board: Up) -> None:
         assert it.finish() == 0
 
 
+@pytest.mark.long
 def test_a_room_is_written_out_while_no_board_runs_and_the_board_goes_on(tmp_path: Path) -> None:
     with Up(tmp_path) as it:
         with it.line() as ann:

@@ -92,6 +92,7 @@ def test_nobody_is_there(capfd: pytest.CaptureFixture[str]) -> None:
     assert said.count("\n") == 1
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(
     ("service", "says"),
     [
@@ -290,6 +291,7 @@ def test_removing(
     assert list(there.iterdir()) == []
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ended_by_a_signal_it_says_how_to_go_on(
     number: signal.Signals, here: Path, there: Path, server: Served

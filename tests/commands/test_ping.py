@@ -54,6 +54,7 @@ def way(request: pytest.FixtureRequest, net: Net) -> str:
 # What answers
 
 
+@pytest.mark.some(1)
 def test_every_host_answers(net: Net, way: str) -> None:
     hosts = ["127.0.0.1", "::1", "10.9.1.254", "10.9.2.2", "fd09:2::2", "10.9.1.1"]
     found = net.json(*FAST, "-c", "4", *hosts)
@@ -68,7 +69,7 @@ def test_every_host_answers(net: Net, way: str) -> None:
         assert len(one["recent"]) == 4
 
 
-@pytest.mark.some(3)
+@pytest.mark.some(1)
 @pytest.mark.parametrize("size", [0, 1, 15, 16, 1400, 9000, 65_507])
 def test_any_size_comes_back_whole(size: int, shared: Net) -> None:
     done = shared.ping(*FAST, "-c", "2", "-s", str(size), "10.9.2.2", "fd09:2::2")
@@ -122,6 +123,7 @@ def echo(number: int, identifier: int, payload: bytes) -> bytes:
 # What gets lost
 
 
+@pytest.mark.some(1)
 def test_every_fourth_one_gets_lost(net: Net, way: str) -> None:
     needs("iptables")
     rule = "-A INPUT -p icmp -m statistic --mode nth --every 4 --packet 2 -j DROP"
@@ -133,6 +135,7 @@ def test_every_fourth_one_gets_lost(net: Net, way: str) -> None:
     assert len(lost) == 3
 
 
+@pytest.mark.some(1)
 def test_silence_is_a_loss_of_all_and_status_1(net: Net, way: str) -> None:
     needs("iptables")
     net.there.run("iptables", "-w", "-A", "INPUT", "-p", "icmp", "-j", "DROP")
@@ -146,7 +149,7 @@ def test_silence_is_a_loss_of_all_and_status_1(net: Net, way: str) -> None:
     assert done.stdout.endswith("10.9.2.2\n  3 sent, 0 answered, 3 lost (100%)\n")
 
 
-@pytest.mark.some(1)
+@pytest.mark.long
 def test_one_silent_host_of_several_is_status_1(net: Net, way: str) -> None:
     needs("iptables")
     net.there.run("iptables", "-w", "-A", "INPUT", "-p", "icmp", "-j", "DROP")
@@ -173,6 +176,7 @@ def test_what_comes_late_is_lost_and_told(net: Net, way: str) -> None:
     assert one["duplicates"] == 0
 
 
+@pytest.mark.some(1)
 def test_what_comes_twice_is_told(net: Net, way: str) -> None:
     def answers(number: int, identifier: int, payload: bytes) -> Sequence[bytes]:
         return [echo(number, identifier, payload)] * (3 if number < 3 else 1)
@@ -184,6 +188,7 @@ def test_what_comes_twice_is_told(net: Net, way: str) -> None:
     assert "  3 sent, 3 answered, 0 lost (0%)\n  4 answered more than once\n" in done.stdout
 
 
+@pytest.mark.some(1)
 def test_an_answer_that_is_not_what_was_sent_does_not_count(net: Net, way: str) -> None:
     def answers(number: int, identifier: int, payload: bytes) -> Sequence[bytes]:
         good = echo(number, identifier, payload)
@@ -203,6 +208,7 @@ def test_an_answer_that_is_not_what_was_sent_does_not_count(net: Net, way: str) 
     assert "10.9.2.2: 1: an answer that does not bring back what was sent\n" in done.stdout
 
 
+@pytest.mark.some(1)
 def test_errors_about_what_we_did_not_send_are_not_taken(net: Net, way: str) -> None:
     def answers(number: int, identifier: int, payload: bytes) -> Sequence[bytes]:
         asked = struct.pack("!BBHHH", 8, 0, 0, identifier, number) + b"\0" * 8
@@ -226,6 +232,7 @@ def trouble(found: list[Any]) -> tuple[str, str | None, int]:
     return told["text"], told["by"], told["count"]
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize(
     ("host", "by", "word"), [("10.9.2.2", "10.9.1.254", "TTL"), ("fd09:2::2", "fd09:1::ff", "hop")]
 )
@@ -239,6 +246,7 @@ def test_who_used_up_the_ttl_is_told(net: Net, way: str, host: str, by: str, wor
     assert f"{host}: 1: {by} says: the {word}" in done.stdout
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize(
     ("host", "route", "by"),
     [
@@ -282,7 +290,7 @@ def test_a_neighbour_that_is_not_there_is_told_by_this_machine(net: Net, way: st
     assert "10.9.1.77: 1: this machine" in done.stdout
 
 
-@pytest.mark.some(1)
+@pytest.mark.long
 def test_answers_of_others_are_not_taken_for_ours(net: Net, way: str) -> None:
     """Another ping to the same host at the same time, with numbers and sizes like ours."""
     needs("ping")
@@ -430,6 +438,7 @@ def test_who_reads_no_more_has_had_enough() -> None:
 # On a terminal
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("without", ["", "1"], ids=["colour", "none"])
 def test_one_host_has_a_picture_below_its_lines(without: str) -> None:
     words = ("ping", "--tcp", "9", "-c", "4", "-i", "0.2", "127.0.0.1")
@@ -456,6 +465,7 @@ def test_several_hosts_are_a_table_that_is_painted_anew() -> None:
     assert max(map(len, screen.splitlines())) <= 80
 
 
+@pytest.mark.long
 def test_a_table_that_does_not_fit_is_not_painted_while_it_goes_on() -> None:
     hosts = [f"127.0.0.{number}" for number in range(1, 31)]
     with AtTerminal("ping", "--tcp", "9", "-c", "1", *hosts) as terminal:

@@ -45,6 +45,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> str:
     return path
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("fast", [[], ["--fast"]])
 def test_a_stream_is_played_byte_for_byte(recorded: str, fast: list[str]) -> None:
     with Served("echo", TCP) as served:

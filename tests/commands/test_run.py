@@ -63,6 +63,7 @@ def test_a_command_is_as_if_it_were_here(served: Served) -> None:
         assert running.finish() == (3, b"42\n", "")
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("name", ["KILL", "TERM", "USR1", "SEGV"])
 def test_a_signal_is_a_status_as_a_shell_has_it(served: Served, name: str) -> None:
     status, _, err = done(served, *sh(f"kill -{name} $$; sleep 60"))
@@ -110,6 +111,7 @@ def test_a_gibibyte_goes_there_and_back_in_constant_memory(served: Served) -> No
     assert f"{GIB} bytes in, {GIB} bytes out" in served.stop()
 
 
+@pytest.mark.long
 def test_nobody_who_reads_ends_the_command(served: Served) -> None:
     with Running(served, *sh("while :; do echo y; done")) as running:
         running.await_output("y\n")
@@ -134,6 +136,7 @@ def test_ctrl_c_interrupts_the_command_and_a_second_one_ends_it(served: Served) 
         assert running.finish() == (128 + signal.SIGINT, b"ready\n", "")
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
 def test_a_client_that_is_killed_takes_all_of_its_command_with_it(
     served: Served, tmp_path: Path, number: int
@@ -147,6 +150,7 @@ def test_a_client_that_is_killed_takes_all_of_its_command_with_it(
     served.await_lines(1, "client lost")
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("cgroups", ["cgroup", "alone"])
 def test_a_server_that_is_killed_takes_all_of_them_with_it(tmp_path: Path, cgroups: str) -> None:
     clinging = Clinging(tmp_path)
@@ -178,6 +182,7 @@ def test_a_prompt_runs_line_after_line(served: Served) -> None:
         assert person.process.wait(PATIENCE) == 4
 
 
+@pytest.mark.long
 def test_lines_in_a_pipe_are_commands(served: Served) -> None:
     with Running(served) as running:
         running.write_all(b"sh -c 'echo one'\n\nuptime\nsh -c 'exit 9'\nexit\nsh -c 'echo no'\n")
@@ -186,6 +191,7 @@ def test_lines_in_a_pipe_are_commands(served: Served) -> None:
     assert err.startswith("jackfield: uptime is not allowed")
 
 
+@pytest.mark.long
 def test_what_a_terminal_would_obey_is_written_out(served: Served) -> None:
     text = "printf '\\033[31mred\\n'; printf '\\304\\343\\272\\303\\n' >&2"
     with AtTerminal("run", str(served.endpoints[0]), "--encoding", "gbk", *sh(text)) as person:
@@ -277,6 +283,7 @@ def test_a_token_says_who_one_is_and_can_be_revoked(
     assert "correct horse" not in said
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("workers", ["", "2"])
 @pytest.mark.parametrize("what", ["token", "line"])
 def test_who_is_taken_out_is_refused_and_nobody_else_is(
@@ -448,6 +455,7 @@ OTHERS = [
 ]  # fmt: skip
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize(("service", "scheme", "says"), OTHERS, ids=range(len(OTHERS)))
 def test_another_service_is_told_from_this_one(service: list[str], scheme: str, says: str) -> None:
     with Served(*service, "tcp://127.0.0.1:0") as served:
@@ -461,6 +469,7 @@ def test_another_service_is_told_from_this_one(service: list[str], scheme: str, 
     assert says.replace("PORT", str(port)) in err
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("service", [["commands", "--allow", "date"], ["echo"], ["web", "."]])
 def test_tls_where_none_was_meant_is_told(service: list[str], certificates: Certificates) -> None:
     files = "--cert", certificates.cert, "--key", certificates.key

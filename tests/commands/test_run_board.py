@@ -37,6 +37,7 @@ def sign_in(lab: Running, home: Path, name: str, role: str) -> None:
     assert status == 0, err
 
 
+@pytest.mark.long
 def test_who_has_signed_in_by_the_chat_runs_what_they_may(tmp_path: Path) -> None:
     with running(tmp_path) as lab:
         at = f"ws://127.0.0.1:{lab.ports['page']}/commands"
@@ -51,6 +52,7 @@ def test_who_has_signed_in_by_the_chat_runs_what_they_may(tmp_path: Path) -> Non
         assert (status, err.count("\n")) == (126, 1)
 
 
+@pytest.mark.long
 def test_who_is_no_operator_any_more_is_ended_and_refused_where_they_are(tmp_path: Path) -> None:
     with running(tmp_path) as lab:
         at = f"ws://127.0.0.1:{lab.ports['page']}/commands"

@@ -93,6 +93,7 @@ def test_curl_asks_for_the_head_and_is_told_of_what_there_is_not() -> None:
         served.stop()
 
 
+@pytest.mark.long
 def test_with_workers_what_one_has_moved_counts_when_it_is_killed() -> None:
     with Served("greet", TCP, "--workers", "2", "--metrics", TCP) as served:
         with served.connect() as one:
@@ -120,6 +121,7 @@ def test_a_limit_that_was_passed_is_counted() -> None:
         served.stop()
 
 
+@pytest.mark.long
 def test_metrics_where_nobody_can_be_served_end_the_command() -> None:
     with Served("greet", TCP) as taken:
         where = str(taken.endpoints[0])
@@ -148,6 +150,7 @@ def test_what_is_dumped_is_there_in_hexadecimal_and_as_text() -> None:
     assert list(dumped(bytes(MOST_DUMPED + 3)))[-1] == "… (3 more bytes; --record FILE keeps them)"
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("model", SEVERAL)
 @pytest.mark.parametrize("scheme", ["tcp", "tls"])
 def test_dump_shows_bytes_inside_tls_too(

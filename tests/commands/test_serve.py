@@ -119,6 +119,7 @@ def test_a_limit_reaches_the_server_and_one_past_it_is_told() -> None:
     assert "refused   tcp://127.0.0.1:" in out
 
 
+@pytest.mark.long
 def test_a_limit_for_each_address() -> None:
     with Served("greet", TCP, "--max-connections-per-ip", "1") as served, served.connect() as one:
         assert one.line() == "Welcome!"

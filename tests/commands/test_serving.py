@@ -202,7 +202,7 @@ STUCK = [
 ]
 
 
-@pytest.mark.some(3)
+@pytest.mark.some(1)
 @pytest.mark.parametrize(("handler", "model"), STUCK, ids=["-".join(row) for row in STUCK])
 def test_at_the_deadline_who_is_still_there_is_named_and_left(
     tmp_path: Path, handler: str, model: str

@@ -99,7 +99,7 @@ def test_a_listener_that_others_can_reach_says_so_and_how() -> None:
 # Two talks
 
 
-@pytest.mark.some(2)
+@pytest.mark.some(1)
 @pytest.mark.parametrize(
     "url",
     ["tcp://127.0.0.1:0", "udp://127.0.0.1:0", "unix://{folder}/s", "unix+dgram://{folder}/d"],
@@ -299,6 +299,7 @@ def test_lines_of_a_pipe_are_sent_and_confirmed_before_it_leaves() -> None:
     assert [line.partition(" Bob: ")[2] for line in output.decode().splitlines()] == lines
 
 
+@pytest.mark.long
 def test_a_pipe_to_a_plain_program_says_that_nothing_was_confirmed() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(PATIENCE)
@@ -424,6 +425,7 @@ def ann() -> Iterator[Piped]:
         yield found
 
 
+@pytest.mark.long
 def test_over_a_bad_network_every_line_arrives_once_and_in_order(ann: Piped) -> None:
     where = WAITING.search(ann.await_error("Ctrl-D ends that\n"))
     assert where

@@ -187,6 +187,7 @@ def test_one_service_is_stopped_and_started_and_the_others_do_not_notice(board: 
         said(ann, "Hello, stopped-ann")
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("what", ["start", "stop", "restart", "reload", "status"])
 def test_a_service_that_there_is_not_is_answered_with_those_there_are(board: Up, what: str) -> None:
     done = board.ask(what, "clocks")
@@ -262,6 +263,7 @@ def test_what_was_said_is_there_after_a_kill(tmp_path: Path) -> None:
         assert it.stop(signal.SIGINT) == 0
 
 
+@pytest.mark.long
 def test_one_goes_back_to_a_backup(tmp_path: Path) -> None:
     target = tmp_path / "before.db"
     with Up(tmp_path) as it:
@@ -356,6 +358,7 @@ enabled = false
             said(conn, "hello")
 
 
+@pytest.mark.long
 def test_a_full_disk_is_told_once_and_so_is_its_end(tmp_path: Path) -> None:
     with Up(tmp_path) as it, it.line() as ann:
         said(ann, "name?")

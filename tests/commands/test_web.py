@@ -166,6 +166,7 @@ def test_verbose_tells_of_peers_too(folder: Path) -> None:
         assert b" came " in served.read
 
 
+@pytest.mark.long
 def test_a_text_in_place_of_a_folder() -> None:
     with Web("--hello", "<h1>hello</h1>", TCP) as served, Browser(served.endpoint) as browser:
         reply = browser.ask("/any/path")
@@ -295,6 +296,7 @@ def test_h2load(web: Web) -> None:
     assert "status codes: 400 2xx" in said
 
 
+@pytest.mark.long
 def test_wrk(web: Web) -> None:
     said = output(tool("wrk"), "-t", "1", "-c", "8", "-d", "1s", f"{web.url}/a.txt")
     assert "Non-2xx" not in said
@@ -316,6 +318,7 @@ def test_chromium(web: Web, tmp_path: Path) -> None:
     assert "Refused to apply" not in listing
 
 
+@pytest.mark.long
 def test_what_it_says_when_it_is_stopped_in_the_middle(folder: Path) -> None:
     """A download goes on to its end, and nobody new is let in."""
     with Web(str(folder), TCP) as served, Peer(served.endpoint) as peer:

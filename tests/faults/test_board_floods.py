@@ -236,6 +236,7 @@ def test_who_reads_nothing_slows_nobody_and_is_let_go(lab: WholeBoard) -> None:
         others.hear_each_other()
 
 
+@pytest.mark.long
 def test_who_asks_and_reads_nothing_has_one_answer_waiting(lab: WholeBoard) -> None:
     fill(lab, 200, "long " * 700, "Longs")
     asked = _framed(b'{"do": "page", "room": "lobby", "most": 200}') * 200

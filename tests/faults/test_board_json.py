@@ -97,6 +97,7 @@ SENSELESS = [
 ]
 
 
+@pytest.mark.some(12)
 @pytest.mark.parametrize("frame", SENSELESS, ids=count())
 def test_what_makes_no_sense_is_answered_once(lab: WholeBoard, frame: str) -> None:
     with lab.bystanders() as others, lab.at_page() as eve:
@@ -166,6 +167,7 @@ def told(lab: WholeBoard, why: str, after: int) -> list[ConnectionEnded]:
     return [one for one in ended if why.lower() in one.reason.lower()]
 
 
+@pytest.mark.some(8)
 @pytest.mark.parametrize("deflate", ["deflate", None])
 @pytest.mark.parametrize(("frames", "code", "why"), BROKEN, ids=count())
 def test_what_is_no_json_ends_the_connection_with_a_reason(

@@ -40,6 +40,7 @@ BAD_NAMES = [
 ]
 
 
+@pytest.mark.some(4)
 @pytest.mark.parametrize("name", BAD_NAMES, ids=count())
 def test_a_name_that_cannot_be_is_refused_and_not_repeated(lab: WholeBoard, name: bytes) -> None:
     with lab.bystanders() as others, Peer(lab.endpoint("chat")) as eve:
@@ -95,6 +96,7 @@ SENSELESS = [
 ]
 
 
+@pytest.mark.some(10)
 @pytest.mark.parametrize("line", SENSELESS, ids=count())
 def test_what_makes_no_sense_is_answered_once(lab: WholeBoard, line: str) -> None:
     with lab.bystanders() as others, lab.by_lines(f"Eve-{others.name}") as eve:
@@ -142,6 +144,7 @@ def told(lab: WholeBoard, why: str, after: int) -> list[ConnectionEnded]:
     return [one for one in lab.of(ConnectionEnded)[after:] if why in one.reason]
 
 
+@pytest.mark.long
 def test_a_flood_is_said_as_far_as_anybodys_and_then_ended(lab: WholeBoard) -> None:
     with lab.bystanders() as others, lab.by_lines(f"Eve-{others.name}") as eve:
         before = len(lab.of(ConnectionEnded))

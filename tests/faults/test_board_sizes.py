@@ -64,6 +64,7 @@ def page(eve: AtPage, **how: Any) -> tuple[list[dict[str, Any]], bool]:
     return found["messages"], found["more"]
 
 
+@pytest.mark.long
 def test_a_room_of_the_longest_messages_is_read_page_by_page_both_ways(eve: AtPage) -> None:
     numbers: list[int] = []
     more = True
@@ -92,6 +93,7 @@ def test_so_is_what_a_search_finds(eve: AtPage) -> None:
     assert numbers == list(range(COUNT, 0, -1))
 
 
+@pytest.mark.long
 def test_as_many_rooms_as_there_may_be_are_listed(eve: AtPage) -> None:
     eve.tell(do="rooms")
     rooms = eve.hear("rooms")["rooms"]

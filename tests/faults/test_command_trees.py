@@ -125,6 +125,7 @@ async def ended(live: Live, clinging: Clinging, end: End, folder: Path) -> Exit 
             return None
 
 
+@pytest.mark.some(6)
 @pytest.mark.parametrize("cgroups", [False, True], ids=["alone", "cgroup"])
 @pytest.mark.parametrize("way", WAYS)
 def test_the_whole_tree_is_gone(tmp_path: Path, way: str, cgroups: bool) -> None:
@@ -159,6 +160,7 @@ def test_what_a_program_leaves_behind_is_ended_with_it(tmp_path: Path, cgroups: 
     assert over.killed == clinging.count
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("cgroups", [False, True], ids=["alone", "cgroup"])
 def test_its_time_is_bounded(tmp_path: Path, cgroups: bool) -> None:
     clinging = Clinging(tmp_path)

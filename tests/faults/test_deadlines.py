@@ -42,6 +42,7 @@ def refused(live: Live) -> tuple[str, str]:
     return event.limit, event.reason
 
 
+@pytest.mark.some(1)
 @services
 @pytest.mark.parametrize("model", ALL)
 def test_one_that_says_nothing_is_told_so_and_closed(
@@ -66,6 +67,7 @@ def test_so_over_every_transport_that_has_connections(url: str, certificates: Ce
         assert refused(live)[0] == "first_message"
 
 
+@pytest.mark.some(1)
 @services
 @pytest.mark.parametrize("model", ALL)
 def test_one_that_says_nothing_more_is_too(model: ModelName, service: Service[str]) -> None:
@@ -84,6 +86,7 @@ def test_a_reply_waits_no_longer_either() -> None:
         assert refused(live)[0] == "idle"
 
 
+@pytest.mark.some(1)
 @services
 @pytest.mark.parametrize("model", ALL)
 def test_a_message_that_drips_is_ended(model: ModelName, service: Service[str]) -> None:
@@ -105,7 +108,7 @@ def _drip(sock: socket.socket) -> None:
             pause.wait(0.01)
 
 
-@pytest.mark.some(2)
+@pytest.mark.some(1)
 @pytest.mark.parametrize("model", SEVERAL)
 def test_a_long_message_that_comes_slowly_is_not(model: ModelName) -> None:
     limits = replace(LONG, message_time=0.2, message_rate=10)
@@ -196,7 +199,7 @@ def test_a_reader_that_is_only_slow_is_not() -> None:
         assert live.of(Refused) == []
 
 
-@pytest.mark.some(1)
+@pytest.mark.long
 @pytest.mark.parametrize("model", ["asyncio", "threads"])
 def test_no_time_runs_while_it_is_the_handler_that_is_waited_for(model: ModelName) -> None:
     async def slow(conn: Connection[str]) -> None:
@@ -218,7 +221,7 @@ def test_no_time_runs_while_it_is_the_handler_that_is_waited_for(model: ModelNam
         assert live.of(Refused) == []
 
 
-@pytest.mark.some(1)
+@pytest.mark.long
 @pytest.mark.parametrize("model", ["asyncio", "processes"])
 def test_where_silence_is_normal_keep_alive_looks_after_it(model: ModelName) -> None:
     service = replace(handlers.native, silent=True)

@@ -11,6 +11,7 @@ import pytest
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "durability.py"
 
 
+@pytest.mark.some(1)
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize(
     ("kills", "cuts", "what"), [(5, 0, "5 kills"), (0, 5, "5 power cuts")], ids=["kills", "cuts"]

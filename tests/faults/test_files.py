@@ -144,6 +144,7 @@ def same(one: Path, other: Path) -> bool:
 # Networks
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("way", ["put", "get"])
 def test_a_long_file_goes_on_after_cuts(
     way: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -166,6 +167,7 @@ def test_a_long_file_goes_on_after_cuts(
         assert parts_in(tmp_path) == []
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("way", ["put", "get"])
 def test_many_files_arrive_over_a_network_that_cuts(
     way: str, many: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -187,6 +189,7 @@ def test_many_files_arrive_over_a_network_that_cuts(
         assert parts_in(tmp_path) == []
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("way", ["put", "get"])
 def test_bits_that_flip_are_noticed_and_what_has_them_is_sent_anew(
     way: str, many: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

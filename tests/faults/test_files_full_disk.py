@@ -73,6 +73,7 @@ def is_as_before(here: Full, token: str) -> None:
     assert (here.disk / "new").read_bytes() == OLD[::-1]
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("name", ["new", "old?replace"])
 @pytest.mark.parametrize("size", [10, 3 * MB])
 @pytest.mark.parametrize("how", [[], ["-H", "Transfer-Encoding: chunked"]])

@@ -52,7 +52,7 @@ class Stalling(Cable):
         (["many/long", "--name", "other"], "other"),
     ],
 )
-@pytest.mark.some(3)
+@pytest.mark.some(1)
 def test_the_same_command_goes_on_into_the_folder_that_it_has_made(
     words: list[str], name: str, number: signal.Signals, tmp_path: Path
 ) -> None:

@@ -21,7 +21,7 @@ def gone(pid: int) -> bool:
     return not runs(pid)
 
 
-@pytest.mark.some(2)
+@pytest.mark.some(1)
 @pytest.mark.parametrize(
     ("service", "command"),
     [
@@ -50,7 +50,7 @@ def test_no_process_outlives_a_server_that_is_killed(service: str, command: str)
                 assert peers[0].line() == ""
 
 
-@pytest.mark.some(2)
+@pytest.mark.some(1)
 @pytest.mark.parametrize("model", ALL)
 def test_after_a_kill_it_starts_again_at_the_same_place(model: ModelName, tmp_path: Path) -> None:
     """Neither TIME_WAIT nor the socket file of the dead stands in its way."""
@@ -65,6 +65,7 @@ def test_after_a_kill_it_starts_again_at_the_same_place(model: ModelName, tmp_pa
         assert (tmp_path / "s").exists()
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("model", ALL)
 def test_a_signal_to_the_whole_group_lets_handlers_finish(model: ModelName, number: int) -> None:
@@ -83,6 +84,7 @@ def test_a_signal_to_the_whole_group_lets_handlers_finish(model: ModelName, numb
         assert served.events()[-1] == "Stopped"
 
 
+@pytest.mark.long
 def test_all_ends_when_the_children_are_stuck_and_the_helper_is_stopped() -> None:
     """The deadline holds even where the one who would kill them is held up itself."""
     with Served("processes", "blocking", TCP) as served, served.connect() as peer:

@@ -16,6 +16,7 @@ SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "people.py"
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc")
 
 
+@pytest.mark.long
 @pytest.mark.timeout(180)
 def test_a_hundred_people_of_whom_a_tenth_come_and_go_lose_nothing() -> None:
     done = subprocess.run(

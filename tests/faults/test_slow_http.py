@@ -60,6 +60,7 @@ def statuses(data: bytes) -> list[bytes]:
     return [part[:3] for part in data.split(b"HTTP/1.1 ")[1:]]
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("model", MODELS)
 def test_a_half_sent_head_is_408(model: ModelName) -> None:
     limits = replace(LONG, message_time=0.2)
@@ -87,6 +88,7 @@ def test_one_that_was_answered_already_is_closed_without_a_word() -> None:
         assert told(live) == ["message_time"]
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("model", MODELS)
 def test_who_says_nothing_is_closed_and_nobody_is_told(model: ModelName) -> None:
     limits = replace(LONG, first_message=0.2)
@@ -95,6 +97,7 @@ def test_who_says_nothing_is_closed_and_nobody_is_told(model: ModelName) -> None
         assert told(live) == []
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("model", MODELS)
 def test_so_is_who_says_nothing_more(model: ModelName) -> None:
     limits = replace(LONG, idle=0.2)

@@ -63,6 +63,7 @@ def source(tmp_path: Path) -> Path:
     return source
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("transport", ["tcp", "tls", "unix"])
 @pytest.mark.parametrize("model", PLACES)
 @in_loop
@@ -92,6 +93,7 @@ async def test_there_and_back(
         assert parts_in(short_folder) == []
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("model", PLACES)
 @in_loop
 async def test_what_is_in_a_folder_is_listed_and_removed(model: str, tmp_path: Path) -> None:
@@ -126,6 +128,7 @@ async def test_what_is_in_a_folder_is_listed_and_removed(model: str, tmp_path: P
     assert list(there.iterdir()) == []
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("model", [*SEVERAL, "workers"])
 @in_loop
 async def test_the_second_writer_of_a_name_is_told(model: str, tmp_path: Path) -> None:

@@ -170,6 +170,7 @@ def test_a_reload_that_cannot_be_leaves_all_as_it_was() -> None:
         assert not live.of(Reloaded)
 
 
+@pytest.mark.long
 def test_the_helper_of_before_ends_with_the_last_of_its_children() -> None:
     with Live(handlers.native, TCP, model="processes") as live, live.connect() as peer:
         helper = int(peer.ask("helper"))
@@ -184,6 +185,7 @@ def test_the_helper_of_before_ends_with_the_last_of_its_children() -> None:
         until(lambda: all(one.is_over for one in model._retired))
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("model", SEVERAL)
 def test_what_is_killed_is_also_a_child_of_before(model: ModelName) -> None:
     with Live(handlers.native, TCP, model=model) as live, live.connect() as peer:
@@ -194,6 +196,7 @@ def test_what_is_killed_is_also_a_child_of_before(model: ModelName) -> None:
         assert peer.sock.recv(1) == b"" if model == "processes" else True
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("model", SEVERAL)
 @pytest.mark.parametrize("service", [handlers.native, handlers.blocking])
 def test_a_handler_can_ask_whether_the_server_stops(

@@ -160,6 +160,7 @@ def test_nothing_leaks_into_a_child() -> None:
 # One that is lost
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize(
     ("command", "ending"),
     [
@@ -298,7 +299,7 @@ def test_a_helper_that_is_killed_is_restarted_and_live_children_go_on() -> None:
     assert len(live.of(ConnectionEnded)) == 3 + AHEAD
 
 
-@pytest.mark.some(1)
+@pytest.mark.long
 @pytest.mark.parametrize("service", [handlers.native, handlers.blocking])
 def test_an_orphan_is_cut_at_the_deadline_like_any_other(service: Service[str]) -> None:
     with forked(service) as live, live.connect() as peer:
@@ -313,7 +314,7 @@ def test_an_orphan_is_cut_at_the_deadline_like_any_other(service: Service[str]) 
         until(lambda: not runs(pid))
 
 
-@pytest.mark.some(1)
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("harm", "says"),
     [
@@ -773,6 +774,7 @@ def test_bad_datagrams_are_refused_by_the_child() -> None:
         assert told == f"error: {live.await_event(Refused).reason}"
 
 
+@pytest.mark.long
 def test_what_a_slow_child_has_not_taken_waits_within_a_bound(tmp_path: Path) -> None:
     limits = Limits(session_inbox=10)
     service = handlers.lines_of(handlers.slow_to_hear)

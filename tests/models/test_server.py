@@ -707,6 +707,7 @@ class Holding:
         self.go.wait(PATIENCE)
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("closes", [False, True], ids=["open", "closed"])
 @pytest.mark.parametrize("model", ["asyncio", "threads", "inline"])
 def test_a_stuck_thread_is_named_and_left_behind(model: ModelName, closes: bool) -> None:

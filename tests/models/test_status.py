@@ -149,6 +149,7 @@ def test_datagrams_that_are_dropped(model: ModelName) -> None:
         assert seen.count("connections_opened_total", "udp") == 1
 
 
+@pytest.mark.long
 def test_what_a_process_has_moved_is_told_when_it_is_lost() -> None:
     with Seen(handlers.native, TCP, model="processes") as seen:
         with seen.connect() as one:
@@ -168,7 +169,7 @@ def test_what_a_process_has_moved_is_told_when_it_is_lost() -> None:
 # States
 
 
-@pytest.mark.some(2)
+@pytest.mark.long
 @pytest.mark.parametrize("model", SEVERAL)
 def test_waiting_at_work_and_closing(model: ModelName, tmp_path: Any) -> None:
     service = handlers.lines_of(held)
@@ -186,6 +187,7 @@ def test_waiting_at_work_and_closing(model: ModelName, tmp_path: Any) -> None:
         assert seen.count("connections") == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("url", [TCP, SEQPACKET])
 @pytest.mark.parametrize("model", SEVERAL)
 def test_lagging(model: ModelName, url: str) -> None:
@@ -197,7 +199,7 @@ def test_lagging(model: ModelName, url: str) -> None:
         assert here["unsent"] > 0
 
 
-@pytest.mark.some(2)
+@pytest.mark.long
 @pytest.mark.parametrize("model", SEVERAL)
 def test_shaking_hands(model: ModelName, certificates: Certificates) -> None:
     limits = Limits(handshake=60)

@@ -87,6 +87,7 @@ def test_pipelined_requests_and_what_is_broken(model: str, folder: Path) -> None
         assert statuses == [b"200", b"404", b"301", b"200"] * 20 + [b"400"]
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("transport", ["tcp", "tls"])
 @pytest.mark.parametrize("model", PLACES)
 def test_pipelined_files_come_whole_and_in_order(
@@ -126,6 +127,7 @@ def test_a_text(model: str) -> None:
             )
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("model", [*SEVERAL, "workers"])
 def test_many_at_a_time(model: str, folder: Path) -> None:
     with serving(model, "tcp://127.0.0.1:0", folder=str(folder)) as live:
@@ -165,6 +167,7 @@ def test_a_file_that_shrinks_is_cut_under_every_model(
         assert live.await_event(RequestAnswered).size < 40_000_000
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("model", ["asyncio", "processes", "workers"])
 def test_a_reload_takes_another_folder(model: str, folder: Path, tmp_path: Path) -> None:
     """Whoever is there stays with the old one."""

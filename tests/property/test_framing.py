@@ -384,6 +384,7 @@ LONG_ONES: dict[str, Case] = {
 each_long = pytest.mark.parametrize("name", LONG_ONES)
 
 
+@pytest.mark.some(4)
 @each_long
 def test_a_long_message_costs_the_same_a_byte_when_it_comes_byte_by_byte(
     name: str,
@@ -392,6 +393,7 @@ def test_a_long_message_costs_the_same_a_byte_when_it_comes_byte_by_byte(
     assert cost(*LONG_ONES[name], itertools.repeat(1)) < 5
 
 
+@pytest.mark.some(4)
 @each_long
 @given(sizes=st.lists(st.integers(1, 5000), min_size=1, max_size=20))
 @settings(max_examples=settings().max_examples // 5)  # each is a long one

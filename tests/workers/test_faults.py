@@ -19,6 +19,7 @@ from tests.workers.crew import AWAKE, TCP, UDP, Crew, both, kill
 # Who dies
 
 
+@pytest.mark.some(1)
 @both
 @pytest.mark.parametrize(
     ("line", "reason"),
@@ -133,6 +134,7 @@ def test_pauses_grow_up_to_the_longest_and_begin_anew(monkeypatch: pytest.Monkey
         assert crew.supervisor._pauses[1] == 0.001
 
 
+@pytest.mark.long
 def test_a_worker_that_cannot_start_again_is_tried_until_it_can(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -169,7 +171,7 @@ def test_stopping_while_one_cannot_start_again(tmp_path: Path) -> None:
 # Who hangs
 
 
-@pytest.mark.some(1)
+@pytest.mark.long
 @pytest.mark.parametrize("how", ["stopped", "blocked"])
 def test_a_worker_without_a_sign_of_life_is_killed(how: str) -> None:
     with Crew(handlers.native, TCP, limits=AWAKE) as crew:
@@ -190,6 +192,7 @@ def test_a_worker_without_a_sign_of_life_is_killed(how: str) -> None:
         assert len(crew.of(WorkerLost)) == 1
 
 
+@pytest.mark.long
 def test_a_short_heartbeat_kills_nobody_who_is_well() -> None:
     with Crew(handlers.native, TCP, limits=Limits(heartbeat=1.5)) as crew:
         pids = crew.pids

@@ -97,6 +97,7 @@ def test_a_reload_refuses_and_resets_nobody(model: ModelName, url: str) -> None:
         assert {event.reason for event in crew.of(ConnectionEnded)} == {""}
 
 
+@pytest.mark.long
 @both
 def test_a_reload_loses_no_datagram(model: ModelName) -> None:
     peers: list[Peer] = []

@@ -66,6 +66,7 @@ def test_handlers_see_that_it_drains_and_may_finish(
             bound.sock.close()
 
 
+@pytest.mark.some(1)
 @handling
 def test_at_the_deadline_who_is_there_still_is_named_and_cut(
     model: ModelName, service: Service[str]
@@ -158,6 +159,7 @@ def test_workers_leave_when_the_supervisor_is_killed(model: ModelName) -> None:
                 bound.sock.close()
 
 
+@pytest.mark.some(1)
 @both
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_to_the_whole_group_drains_as_one_to_the_supervisor(
@@ -227,6 +229,7 @@ def test_the_command_serves_shows_and_reloads() -> None:
 # What the supervisor cannot take
 
 
+@pytest.mark.long
 def test_who_comes_and_goes_is_told_whatever_else_is_left_out() -> None:
     """A worker keeps so much for a supervisor that does not run, and counts the rest."""
     service = ("echo", "--framing", "lines", "--workers", "1")

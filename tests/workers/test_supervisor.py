@@ -60,6 +60,7 @@ from tests.workers.crew import (
 # Who is served
 
 
+@pytest.mark.some(1)
 @both
 @pytest.mark.parametrize("url", [TCP, "unix://@PID", "unix+seqpacket://@PID"])
 def test_each_worker_answers_on_one_endpoint(url: str, model: ModelName) -> None:
@@ -141,6 +142,7 @@ def test_each_worker_has_the_limits() -> None:
         assert crew.await_event(Refused).limit == "connections"
 
 
+@pytest.mark.long
 def test_it_can_be_started_again(short_name: str) -> None:
     with Crew(handlers.native, short_name) as crew:
         for _ in range(2):
@@ -243,6 +245,7 @@ def test_a_certificate_that_is_none_is_refused(tmp_path: Path) -> None:
     leaves_nothing(crew, path, ConfigurationError, "of obey cannot start: ")
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize(
     ("harm", "text"),
     [
@@ -387,7 +390,7 @@ GARBAGE = {
 }
 
 
-@pytest.mark.some(4)
+@pytest.mark.some(1)
 @pytest.mark.parametrize("garbage", GARBAGE.values(), ids=GARBAGE)
 def test_garbage_from_a_worker_is_told_and_harmless(garbage: bytes) -> None:
     with Crew(handlers.lines_of(garble), TCP, workers=1) as crew:

@@ -27,6 +27,7 @@ async def heard(seconds: float = 1.5) -> dict[str, Heard]:
     return {one.name: one for one in await hear(seconds, HERE)}
 
 
+@pytest.mark.long
 @in_loop
 async def test_a_board_is_heard_until_it_stops() -> None:
     first = await announced("The lab 实验室", "tls://0.0.0.0:7443")

@@ -374,6 +374,7 @@ def drop(response: BlockingResponse) -> None:
         pass
 
 
+@pytest.mark.long
 def test_a_bomb_is_an_error() -> None:
     large, bomb = (gzip.compress(bytes(100 << 20), level) for level in (1, 9))
     kind = "Content-Encoding: gzip"
@@ -454,6 +455,7 @@ def test_all_together_has_a_bound_too() -> None:
     assert len(server.asked) == 1
 
 
+@pytest.mark.long
 def test_a_body_that_is_taken_slowly_is_no_silence() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -895,6 +897,7 @@ def test_a_server_that_is_busy_meanwhile_is_asked_on() -> None:
     assert [asked.connection for asked in server.asked] == [1, 2, 2]
 
 
+@pytest.mark.long
 def test_a_server_that_is_gone_meanwhile_is_given_up_in_the_end() -> None:
     steps: list[Step] = []
     server = Scripted([[ok(BODY[:100], ETAG, length=len(BODY)), STAY]])

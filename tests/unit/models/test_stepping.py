@@ -323,6 +323,7 @@ def test_another_task_may_wait_for_the_input(factory: Any) -> None:
     run(main, factory)
 
 
+@pytest.mark.some(1)
 def test_nothing_is_left_of_one_that_is_over_or_given_up(factory: Any) -> None:
     left = []
 

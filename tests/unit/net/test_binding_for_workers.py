@@ -128,6 +128,7 @@ def test_an_inherited_datagram_socket_cannot_be_shared(family: int, tmp_path: Pa
         assert sock.getsockname()  # ours still
 
 
+@pytest.mark.some(1)
 @pytest.mark.xdist_group("descriptors")
 @pytest.mark.parametrize("host", ["127.0.0.1", pytest.param("localhost", marks=needs_ipv6)])
 def test_without_descriptors_none_stays_open(host: str) -> None:

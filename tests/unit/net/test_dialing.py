@@ -612,6 +612,7 @@ def test_unix_datagrams_can_be_answered(runner: asyncio.Runner, path: str, abstr
         assert sock.recv(100) == b"question!"
 
 
+@pytest.mark.long
 def test_without_abstract_names_a_datagram_client_has_a_path_that_goes_with_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

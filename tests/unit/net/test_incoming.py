@@ -77,6 +77,7 @@ PARTS = [bytes([number % 251]) * (number % 7) for number in range(3 * 1024 + 5)]
 """More than one call of the system takes, every seventh of them empty."""
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("most", [None, 1, 5, 4096])
 @pytest.mark.parametrize(
     "parts", [PARTS, [b"", *PARTS, b""], [b""] * 2000, [], [b"x" * 10_000, b"", b"y"]]

@@ -29,6 +29,7 @@ def trusting() -> ssl.SSLContext:
 SERVICES: dict[str, Service[str]] = {"async": upgrading.ASYNC, "def": upgrading.BLOCKING}
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("name", SERVICES)
 @pytest.mark.parametrize("model", SEVERAL)
 @pytest.mark.parametrize("url", ["tcp://127.0.0.1:0", "unix:@PID"])
@@ -55,6 +56,7 @@ def test_servers_and_blocking_clients(
         assert not live.of(HandlerFailed)
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("model", SEVERAL)
 @in_loop
 async def test_servers_and_clients_of_asyncio(model: ModelName) -> None:

@@ -579,6 +579,7 @@ def test_a_client_that_leaves_words_unread_is_heard_all_the_same(wires: Wires, k
     assert rest(wire.peer) == b"bye\n"
 
 
+@pytest.mark.some(1)
 def test_a_closed_connection_is_soon_forgotten(wires: Wires, kind: Kind) -> None:
     """No timer and no loop holds it on."""
     wire = wires.open(kind, limits=FOREVER)
@@ -599,6 +600,7 @@ def test_a_closed_connection_is_soon_forgotten(wires: Wires, kind: Kind) -> None
     until(collected)
 
 
+@pytest.mark.long
 def test_an_idle_connection_keeps_no_memory(wires: Wires) -> None:
     """After long messages each way, and a switch: less than 4 KiB are left of 60."""
     loop = wires.loop()

@@ -285,6 +285,7 @@ def test_what_may_not_be_read_is_not_there(tree: Tree, folder: Path) -> None:
         (folder / "d").chmod(0o700)
 
 
+@pytest.mark.some(1)
 def test_no_descriptor_is_left_open(tree: Tree, folder: Path) -> None:
     os.mkfifo(folder / "fifo")
     (folder / "link").symlink_to("d")
@@ -315,6 +316,7 @@ def test_a_system_without_openat_is_refused(folder: Path, monkeypatch: pytest.Mo
         Tree(str(folder))
 
 
+@pytest.mark.some(1)
 def test_a_file_that_becomes_a_fifo_meanwhile_is_none(
     tree: Tree, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

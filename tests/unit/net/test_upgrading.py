@@ -132,6 +132,7 @@ def test_wss_needs_tls_at_both_ends(certificates: Certificates) -> None:
 # The library websockets at the other end
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("model", ALL)
 @pytest.mark.parametrize("compression", [None, "deflate"])
 def test_its_client_with_our_server(model: ModelName, compression: str | None) -> None:
@@ -253,6 +254,7 @@ async def upgraded(conn: Connection[Any]) -> None:
         await socket.send({"you said": message})
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("model", ALL)
 def test_a_service_of_http_that_begins_one(model: ModelName) -> None:
     service = Service("page", upgraded, framing=HTTP())
@@ -301,6 +303,7 @@ async def hall(conn: Connection[str]) -> None:
 _hall: Room[str] = Room("hall")
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("model", SEVERAL)
 def test_a_room_heard_over_several_transports(model: ModelName) -> None:
     service = Service("hall", hall, framing=framing.lines())

@@ -153,6 +153,7 @@ def test_of_units_each_is_told_as_it_is(model: ModelName, url: str) -> None:
         law()
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("url", STREAMS)
 @pytest.mark.parametrize(
     ("service", "model"),

@@ -261,6 +261,7 @@ def slow_too(conn: Any) -> None:
 go_on = threading.Event()
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("handler", [slow, slow_too])
 def test_pings_are_answered_while_the_handler_lags(handler: Any) -> None:
     go_on.clear()

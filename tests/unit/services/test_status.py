@@ -149,6 +149,7 @@ def test_a_peer_that_goes_away_is_nobodys_fault(seen: Seen) -> None:
     assert not [event for event in told if isinstance(event, HandlerFailed)]
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("request_", [b"", b"GET /metrics HTTP/1.1\r\n", b"GET"])
 def test_one_that_does_not_finish_its_request_is_ended_by_the_limits(request_: bytes) -> None:
     metrics, server = Metrics(), Server(handlers.native, TCP)
@@ -178,6 +179,7 @@ class Crowded:
         return [one] * self.connections
 
 
+@pytest.mark.long
 def test_a_long_page_arrives_and_who_does_not_take_it_is_ended() -> None:
     metrics, server = Metrics(), Crowded()
     metrics.follow(server)

@@ -66,6 +66,7 @@ def _forgetting(conn: Connection[bytes]) -> Connection[bytes]:
     return conn
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize("url", ENDPOINTS)
 def test_ours_conform(url: str, certificates: Certificates) -> None:
     tls = url.startswith(("tls", "wss"))
@@ -132,6 +133,7 @@ def _never_waits(conn: Connection[bytes]) -> dict[str, Any]:
     return {"send": send}
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(
     ("wrong", "law"),
     [

@@ -42,6 +42,7 @@ def shown(live: Live) -> bytes:
         return conn.tls.certificate
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("model", SEVERAL)
 def test_new_connections_have_the_new_one(model: ModelName, make_due: Callable[[], None]) -> None:
     """Those that are there go on."""

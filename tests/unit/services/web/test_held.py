@@ -64,6 +64,7 @@ def test_a_longer_one_is_kept_open_until_nobody_has_it(files: HeldFiles, tmp_pat
     assert descriptors(tmp_path) == before
 
 
+@pytest.mark.long
 def test_a_large_one_is_not_kept(files: HeldFiles, tmp_path: Path) -> None:
     before = descriptors(tmp_path)
     write(tmp_path, "a.bin", b"")
@@ -136,6 +137,7 @@ def test_one_that_grows_while_it_is_read_too(files: HeldFiles, tmp_path: Path) -
     assert files.get("a") is None
 
 
+@pytest.mark.long
 def test_there_is_a_bound_to_all_of_it(
     files: HeldFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

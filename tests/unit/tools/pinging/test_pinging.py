@@ -67,6 +67,7 @@ def test_a_run_ends_when_all_have_answered() -> None:
     assert [target.tally.answered for target in targets] == [2, 0, 2]
 
 
+@pytest.mark.long
 def test_connections_under_way_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     """With one allowed at a time and nobody who answers, the others wait until it is given up."""
     monkeypatch.setattr(pinging, "MOST_CONNECTING", 1)
@@ -91,6 +92,7 @@ def test_connections_under_way_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> 
     assert most == 1
 
 
+@pytest.mark.long
 def test_too_few_descriptors_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     def none(*_: object) -> socket.socket:
         raise OSError(errno.EMFILE, "Too many open files")
