@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from zeroconf import IPVersion, ServiceStateChange, Zeroconf
+from zeroconf import DNSQuestionType, IPVersion, ServiceStateChange, Zeroconf
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
 from jackfield.endpoints import Endpoint, Transport
@@ -27,6 +27,10 @@ MOST_HEARD = 50
 
 ASKING = 1000
 """Milliseconds in which a board that was heard has to say where it is."""
+
+QM = DNSQuestionType.QM
+"""Answers are asked for by multicast (RFC 6762, section 5.4). One to us alone would go to any of
+the programs here that have the port, such as another board or the system's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +101,7 @@ async def hear(seconds: float, interfaces: Sequence[str] = ()) -> list[Heard]:
 
     zeroconf = await _opened(list(interfaces))
     try:
-        browser = AsyncServiceBrowser(zeroconf.zeroconf, KIND, handlers=[note])
+        browser = AsyncServiceBrowser(zeroconf.zeroconf, KIND, handlers=[note], question_type=QM)
         await asyncio.sleep(seconds)
         await browser.async_cancel()
         found = await asyncio.gather(*(_heard(zeroconf, name) for name in names))
@@ -108,7 +112,7 @@ async def hear(seconds: float, interfaces: Sequence[str] = ()) -> list[Heard]:
 
 async def _heard(zeroconf: AsyncZeroconf, name: str) -> Heard | None:
     info = AsyncServiceInfo(KIND, name)
-    if not await info.async_request(zeroconf.zeroconf, ASKING):
+    if not await info.async_request(zeroconf.zeroconf, ASKING, QM):
         return None
     hosts = info.parsed_addresses(IPVersion.V4Only)
     if not hosts or not info.port:
