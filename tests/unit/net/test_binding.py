@@ -36,6 +36,7 @@ from jackfield.net.binding import (
     unlink_own,
     warning_off_loopback,
 )
+from tests.live import free_port, sockets_of
 from tests.unit.net.machine import needs_ipv6, no_privileges
 
 Bind = Callable[[str], list[Bound]]
@@ -60,17 +61,9 @@ def _bound() -> Iterator[Bind]:
 @pytest.fixture(autouse=True)
 def _nothing_stays_open() -> Iterator[None]:
     """Whatever a test is about, no socket is left open by it."""
-    before = open_sockets()
+    before = sockets_of(os.getpid())
     yield
-    assert open_sockets() == before
-
-
-def open_sockets() -> set[str]:
-    """The inode of each socket this process has open."""
-    with os.scandir("/proc/self/fd") as entries:
-        links = [Path(entry.path) for entry in entries]
-    targets = {str(link.readlink()) for link in links if link.is_symlink()}
-    return {target for target in targets if target.startswith("socket:")}
+    assert sockets_of(os.getpid()) <= before  # one of an earlier test may be closed by now
 
 
 @contextmanager
@@ -147,7 +140,7 @@ def test_localhost_is_both_loopback_addresses_on_one_port(bound: Bind, scheme: s
 
 
 def test_the_same_port_serves_tcp_and_udp(bound: Bind) -> None:
-    (one,) = bound("tcp://127.0.0.1:0")
+    (one,) = bound(f"tcp://127.0.0.1:{free_port()}")
     assert bound(f"udp://127.0.0.1:{one.endpoint.port}")
 
 
@@ -231,8 +224,8 @@ def test_port_0_gives_up_after_some_tries(bound: Bind, monkeypatch: pytest.Monke
 def test_when_one_address_fails_none_stays_bound(
     bound: Bind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (taken,) = bound("tcp://127.0.0.2:0")
-    port = taken.endpoint.port
+    port = free_port()
+    bound(f"tcp://127.0.0.2:{port}")
     with resolver(monkeypatch, "127.0.0.1", "127.0.0.2"), pytest.raises(AddressInUse) as caught:
         bind(parse(f"tcp://both.test:{port}"))
     assert f"tcp://both.test:{port}: 127.0.0.2:{port}: in use by" in str(caught.value)
@@ -255,7 +248,7 @@ def test_the_ipv6_wildcard_takes_ipv4_along(bound: Bind) -> None:
 
 @needs_ipv6
 def test_other_ipv6_addresses_leave_ipv4_alone(bound: Bind) -> None:
-    (one,) = bound("tcp://[::1]:0")
+    (one,) = bound(f"tcp://[::1]:{free_port()}")
     assert one.sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
     assert bound(f"tcp://127.0.0.1:{one.endpoint.port}")
 

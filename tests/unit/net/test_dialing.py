@@ -5,6 +5,7 @@ import errno
 import gc
 import os
 import pickle
+import select
 import socket
 import struct
 import sys
@@ -28,6 +29,7 @@ from jackfield.net import dialing, options, oserrors
 from jackfield.net.binding import bind
 from jackfield.net.dialing import Attempt, dial
 from jackfield.net.ioloop import current, new_event_loop
+from tests.live import PATIENCE, free_port, sockets_of
 from tests.unit.net.machine import needs_ipv6, no_privileges
 
 T = TypeVar("T")
@@ -41,17 +43,9 @@ NEVER = 3600.0
 @pytest.fixture(autouse=True)
 def _nothing_stays_open() -> Iterator[None]:
     """Whatever a test is about, no socket is left open by it."""
-    before = open_sockets()
+    before = sockets_of(os.getpid())
     yield
-    assert open_sockets() == before
-
-
-def open_sockets() -> set[str]:
-    """The inode of each socket this process has open."""
-    with os.scandir("/proc/self/fd") as entries:
-        links = [Path(entry.path) for entry in entries]
-    targets = {str(link.readlink()) for link in links if link.is_symlink()}
-    return {target for target in targets if target.startswith("socket:")}
+    assert sockets_of(os.getpid()) <= before  # one of an earlier test may be closed by now
 
 
 @pytest.fixture(params=[asyncio.SelectorEventLoop, new_event_loop], ids=["asyncio", "fastest"])
@@ -201,9 +195,7 @@ def test_a_socket_that_connects_to_itself_is_refused(
     runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The kernel may choose for a client the very port it dials; here it is made to."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = probe.getsockname()
+    address = ("127.0.0.1", free_port())
     real = options.new_socket
 
     def new_socket(endpoint: Endpoint, family: int) -> socket.socket:
@@ -225,6 +217,7 @@ def test_a_peer_that_resets_at_once_is_an_error() -> None:
         accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         accepted.close()
     with sock:
+        assert select.select([sock], [], [], PATIENCE)[0]  # it has come
         assert dialing._verdict(sock) == errno.ECONNRESET
         assert dialing._verdict(sock) == errno.ENOTCONN  # told once, and still no connection
 

@@ -142,7 +142,7 @@ def test_a_process_that_cannot_be_started_leaves_nothing_open(
     with pytest.raises(ConfigurationError) as caught:
         start_process(command)
     assert str(caught.value) == says
-    assert sockets_of(os.getpid()) == before
+    assert sockets_of(os.getpid()) <= before  # one of an earlier test may be closed by now
 
 
 def test_no_descriptor_left_is_said_too(monkeypatch: pytest.MonkeyPatch) -> None:
