@@ -139,13 +139,11 @@ class Namespace:
 
     def link(self, other: Namespace, name: str, peer: str) -> None:
         """Put a cable between the two: `name` here, `peer` at the other end."""
-        own = f"jf{os.getpid():x}{next(_numbers):x}"  # an interface's name has 15 characters
-        mine, theirs = f"{own}a", f"{own}b"
-        run("ip", "link", "add", mine, "type", "veth", "peer", "name", theirs)
-        for space, old, new in ((self, mine, name), (other, theirs, peer)):
-            run("ip", "link", "set", old, "netns", space.name)
-            space.run("ip", "link", "set", old, "name", new)
-            space.run("ip", "link", "set", new, "up")
+        # there at once: other tests look at the interfaces of this machine, which stay as they are
+        there = ("peer", "name", peer, "netns", other.name)
+        run("ip", "-netns", self.name, "link", "add", name, "type", "veth", *there)
+        self.run("ip", "link", "set", name, "up")
+        other.run("ip", "link", "set", peer, "up")
 
 
 @contextlib.contextmanager
