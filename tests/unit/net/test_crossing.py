@@ -212,7 +212,12 @@ def test_an_end_wakes_another_thread_that_sends(
     wires: Wires, kind: Kind, face: FaceName, ending: str
 ) -> None:
     wire = wires.open(kind, face, Raw(10_000_000), Limits(linger_time=0.01))
-    sending = wire.conn.begin("send", b"x" * 10_000_000)
+
+    def fill() -> None:  # the first one may be handed over before anything lags
+        while True:
+            wire.conn.send(b"x" * 10_000_000)
+
+    sending = spawn(fill)
     until(lambda: wire.core._writers)
     wire.conn.do(ending)
     with pytest.raises(ConnectionClosed):
@@ -243,8 +248,13 @@ def interrupt() -> Iterator[Any]:
     main = threading.get_ident()
 
     def soon(wire: Any) -> None:
+        def waits() -> bool:
+            """Whether it does: its frame is that of the wait, and no step before it."""
+            frame = sys._current_frames()[main]
+            return wire.core._waiter is not None and frame.f_code.co_name == "wait"
+
         def kill() -> None:
-            until(lambda: wire.core._waiter is not None)
+            until(waits)
             signal.pthread_kill(main, signal.SIGUSR1)
 
         spawn(kill)
