@@ -3,10 +3,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import fcntl
 import os
 import signal
 import socket
 import struct
+import sys
+import termios
 import threading
 from functools import partial
 from typing import Any
@@ -49,6 +52,11 @@ def dropped(live: Live) -> dict[str, int]:
     for event in live.of(DatagramsDropped):
         counts[event.reason] = counts.get(event.reason, 0) + event.count
     return counts
+
+
+def queued(sock: socket.socket) -> int:
+    """Bytes of the next datagram that waits there: FIONREAD of udp(7)."""
+    return int.from_bytes(fcntl.ioctl(sock, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 class Held:
@@ -316,6 +324,8 @@ def test_what_the_kernel_drops_is_counted_and_reported() -> None:
         assert peer.ask("echo before") == "before"
         sent = 200
         live.call(lambda: peer.send(*["x" * 400] * sent))
+        sock = listener_of(live)._sock
+        until(lambda: not queued(sock))  # else there is no room for what follows either
         for number in range(20):  # the count comes with the datagrams that follow
             peer.ask(f"echo {number}")
             if dropped(live):

@@ -67,13 +67,14 @@ def test_a_peer_over_ipv4_is_called_so_on_a_socket_for_both(wires: Wires) -> Non
 
     async def handler(conn: Connection[Any]) -> None:
         peers.append(conn)
-        await conn.receive()
+        await conn.send(await conn.receive())
 
     async def talk() -> None:
         server = Server(Service("asked", handler, lines()), "tcp://[::]:0")
         await server.start()
         async with connect(f"tcp://127.0.0.1:{server.endpoints[0].port}", lines()) as ours:
             await ours.send("x")
+            await ours.receive()
             local = ours.local
         await server.stop()
         assert peers[0].peer == local

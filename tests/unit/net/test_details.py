@@ -10,7 +10,7 @@ import pytest
 from jackfield.endpoints import Endpoint, Transport, parse
 from jackfield.errors import LocalProtocolError
 from jackfield.net import details
-from tests.unit.net.wires import connected
+from tests.unit.net.wires import connected, until
 
 TCP, UDP, UNIX = Transport.TCP, Transport.UDP, Transport.UNIX
 
@@ -92,7 +92,7 @@ def test_tcp_info_of_a_connection() -> None:
         assert info.path_mtu > info.send_mss
         assert info.unacknowledged == 0
         other.shutdown(socket.SHUT_WR)
-        assert details.tcp_info(one).state == "CLOSE_WAIT"
+        until(lambda: details.tcp_info(one).state == "CLOSE_WAIT")
         assert details.tcp_info(other).state in {"FIN_WAIT1", "FIN_WAIT2"}
 
 

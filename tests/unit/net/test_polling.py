@@ -13,6 +13,7 @@ import pytest
 
 from jackfield.net.ioloop import new_event_loop
 from jackfield.net.polling import BURST, EpollPoller, LoopPoller, Poller, new_poller
+from tests.unit.net.wires import until
 
 Pair = tuple[socket.socket, socket.socket]
 
@@ -188,7 +189,12 @@ def test_a_reset_behind_the_last_data_is_told_of(loop: asyncio.AbstractEventLoop
     peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     peer.close()
     poller.set_reader(one.fileno(), on_readable)
-    turn(loop, 10)
+
+    def is_over() -> bool:
+        turn(loop)
+        return ConnectionResetError in read
+
+    until(is_over)
     assert read == [b"la", b"st", ConnectionResetError]
     one.close()
 
