@@ -454,11 +454,15 @@ def test_a_silent_client_has_until_the_deadline(serve: Serve, certificates: Cert
 def test_a_silent_server_has_until_the_deadline(certificates: Certificates) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"tls://127.0.0.1:{listener.getsockname()[1]}?ca={certificates.ca}"
-        ways: list[dict[str, Any]] = [{"limits": Limits(handshake=0.01)}, {"timeout": 0.01}]
-        for options in ways:
+        # within the time of the whole, TCP has to be connected
+        ways: dict[str, dict[str, Any]] = {
+            "0.01": {"limits": Limits(handshake=0.01)},
+            "0.5": {"timeout": 0.5},
+        }
+        for seconds, options in ways.items():
             with pytest.raises(ConnectTimeout) as caught, connect(url, **options):
                 pass
-            assert str(caught.value) == f"{url}: no TLS handshake within 0.01 s"
+            assert str(caught.value) == f"{url}: no TLS handshake within {seconds} s"
             assert isinstance(caught.value, ConnectError)
 
 
@@ -727,6 +731,8 @@ def test_s_server_that_wants_new_keys(certificates: Certificates) -> None:
     with s_server(certificates, "-tls1_3") as (server, url), connect(url, lines()) as conn:
         conn.send("before")
         heard(server, b"before")
+        tell(server, b"welcome\n")
+        assert conn.receive(20) == "welcome"  # so its tickets have come as well
         received = conn.bytes_received
         tell(server, b"K\n")
         until(lambda: conn.bytes_received > received)

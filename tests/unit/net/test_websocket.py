@@ -302,26 +302,26 @@ def test_what_breaks_the_rules_comes_after_what_was_read_ahead() -> None:
 
 
 def test_a_silent_peer_is_pinged_and_lost_if_it_does_not_answer() -> None:
-    limits = replace(SHORT, ping=0.1)
+    limits = replace(SHORT, ping=0.4)  # a busy machine has to answer in time
     with Live(find("room"), WS, limits=limits) as live, Browser(live) as browser:
         assert browser.open().frame()[0] == 0x81  # its welcome
         for _ in range(3):
             assert browser.frame() == (0x89, b"")
             browser.send(0x8A)
         assert browser.frame() == (0x89, b"")
-        assert browser.close_frame() == (1008, "it did not answer a ping within 0.1 s")
+        assert browser.close_frame() == (1008, "it did not answer a ping within 0.4 s")
         refused = live.await_event(Refused)
         assert refused.limit == "ping"
         assert live.await_event(ConnectionEnded).reason == refused.reason
 
 
 def test_pings_do_not_keep_one_who_says_nothing() -> None:
-    limits = replace(SHORT, ping=0.05, idle=0.3, first_message=0.3)
+    limits = replace(SHORT, ping=0.4, idle=1.2, first_message=1.2)
     with Live(find("echo"), WS, limits=limits) as live, Browser(live) as browser:
         browser.open()
         while (found := browser.frame())[0] == 0x89:
             browser.send(0x8A)
-        assert found[1][2:] == b"no message came within 0.3 s"
+        assert found[1][2:] == b"no message came within 1.2 s"
 
 
 async def flood(conn: Connection[Any]) -> None:
@@ -335,10 +335,11 @@ def test_pings_of_a_peer_that_does_not_read_pile_up_nowhere() -> None:
         browser.open().send(0x82, b"abcdefgh")
         conn = next(iter(live.server._live.values()))
         until(lambda: conn.is_blocked)
-        waits = conn.unsent
-        for number in range(5000):
-            browser.send(0x89, b"%d" % number)
-        until(lambda: conn.bytes_received > 5000 * 7)
+        waits, received = conn.unsent, conn.bytes_received
+        pings = [framed(0x89, b"%d" % number) for number in range(5000)]
+        for ping in pings:
+            browser.sock.sendall(ping)
+        until(lambda: conn.bytes_received == received + sum(map(len, pings)))
         assert conn.unsent <= waits
         first, payload = browser.frame()
         assert (first, len(payload)) == (0x82, 16_000_000)
@@ -414,8 +415,8 @@ def test_a_peer_that_never_closes_is_left(how: str) -> None:
         if how == "garbage":
             browser.sock.sendall(b"\xff\xff")
         elif how == "much":
-            for _ in range(20):
-                browser.send(0x82, bytes(1000))
+            # at once: after the first ten nobody may be there any more
+            browser.sock.sendall(framed(0x82, bytes(1000)) * 20)
         if how in {"garbage", "reset"}:
             browser.file.close()
             browser.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
