@@ -172,11 +172,15 @@ def test_a_pause_takes_no_cpu_and_nobody_resumes_it_early(run: Run) -> None:
         found = Accepting(sock := Failing(errno.EMFILE, 0))
         found.listener.open()
         await found.until(lambda: found.told)
+        timer = found.listener._timer
+        assert timer is not None
         found.listener.suspend()
         found.listener.resume()  # a handler is free: the system has no room all the same
         for _ in range(50):
             await asyncio.sleep(0)
-        assert sock.calls == 1
+            calls = sock.calls
+            if asyncio.get_running_loop().time() < timer.when():  # on a busy machine it may be over
+                assert calls == 1
         await found.until(lambda: found.accepted)
         found.close()
 
@@ -299,7 +303,7 @@ def test_no_thread_is_started_for_accepting(run: Run) -> None:
         found = Accepting(Failing(0))
         found.listener.open()
         await found.until(lambda: found.accepted)
-        assert threading.active_count() == before
+        assert threading.active_count() <= before  # one of an earlier test may end meanwhile
         found.close()
 
     run(main())
