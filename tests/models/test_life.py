@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import shutil
 import socket
@@ -193,7 +194,9 @@ def test_what_is_killed_is_also_a_child_of_before(model: ModelName) -> None:
         live.wait_for(live.server.reload())
         peer.send("block" if model != "asyncio" else "wait")
         live.stop(drain=0.1)
-        assert peer.sock.recv(1) == b"" if model == "processes" else True
+        if model == "processes":
+            with contextlib.suppress(ConnectionResetError):  # when it has not read all by then
+                assert peer.sock.recv(1) == b""
 
 
 @pytest.mark.some(1)

@@ -165,7 +165,7 @@ def test_when_one_endpoint_cannot_be_bound_none_stays_bound_and_it_can_be_retrie
         live = Live(handlers.native, *urls, model=model)
         with pytest.raises(AddressInUse, match=f":{port}: in use by this process"), live:
             pass
-        assert sockets_of(os.getpid()) == held
+        assert sockets_of(os.getpid()) <= held  # one of an earlier test may be closed by now
         assert list(tmp_path.iterdir()) == []
         assert live.endpoints == []
         assert live.told == []
@@ -189,7 +189,7 @@ def test_what_cannot_be_served_leaves_nothing_bound(
     live = Live(handlers.native, *urls, model=model)
     with pytest.raises((ConfigurationError, BindError), match=says), live:
         pass
-    assert sockets_of(os.getpid()) == before
+    assert sockets_of(os.getpid()) <= before  # as above
     with Live(handlers.native, "memory://x"):
         pass
 
@@ -205,7 +205,7 @@ async def test_a_start_that_is_cancelled_leaves_nothing_behind() -> None:
     with pytest.raises(asyncio.CancelledError):
         await start
     assert not runs(helper)
-    assert sockets_of(os.getpid()) == before
+    assert sockets_of(os.getpid()) <= before  # as above
     async with server, connect(server.endpoints[0], lines()) as conn:
         await conn.send("echo well")
         assert await conn.receive() == "well"
@@ -225,7 +225,7 @@ def test_a_restart_right_after_closing_binds_at_once(model: ModelName) -> None:
             peer.ask("quit")
             assert peer.rest() == b""
         first.await_event(ConnectionEnded)
-    assert time_wait(port)
+    until(lambda: time_wait(port))
     with (
         Live(handlers.native, f"tcp://127.0.0.1:{port}", model=model) as second,
         second.connect() as peer,
@@ -678,12 +678,17 @@ def test_idle_connections_end_at_once_when_a_server_stops(
     assert len(live.of(ConnectionEnded)) == 1
 
 
+def is_stuck(peer: Peer) -> None:
+    """Have its handler wait for ever: what it was told in the same read as this has been read."""
+    peer.sock.sendall(b"echo here\nwait\n")
+    assert peer.line() == "here"
+
+
 @pytest.mark.some(2)
 @pytest.mark.parametrize("model", ["asyncio", "threads", "processes", "inline"])
 def test_at_the_deadline_who_is_still_there_is_named_and_cut(model: ModelName) -> None:
     with Live(handlers.native, TCP, model=model) as live, live.connect() as peer:
-        peer.ask("echo here")
-        peer.send("wait")
+        is_stuck(peer)
         with contextlib.suppress(ConnectionError):
             live.stop(0.2)
             peer.rest()
@@ -759,8 +764,7 @@ def test_a_task_that_will_not_be_cancelled_is_left_behind() -> None:
 def test_cut_ends_the_wait_at_once(model: ModelName) -> None:
     with Live(handlers.native, TCP, model=model) as live, live.connect() as peer:
         live.call(live.server.cut)  # not stopping yet: nothing happens
-        assert peer.ask("echo here") == "here"
-        peer.send("wait")
+        is_stuck(peer)
         stopping = threading.Thread(target=live.stop, args=(3600,))
         stopping.start()
         live.await_event(Draining)
