@@ -81,6 +81,16 @@ def all_ahead(live: Live) -> list[int]:
     return idle_of(live)
 
 
+def kill_ahead(live: Live) -> int:
+    """Kill the children that wait, and have no others come; give whom to let go on for that."""
+    ahead, forker = all_ahead(live), helper_of(live)
+    os.kill(forker, signal.SIGSTOP)
+    for pid in ahead:
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: idle_of(live) == [])
+    return forker
+
+
 # One child for one connection
 
 
@@ -216,9 +226,8 @@ def test_sigterm_lets_a_childs_handler_finish() -> None:
 
 def test_an_idle_child_that_is_killed_loses_nothing() -> None:
     with forked() as live:
-        for pid in all_ahead(live):
-            os.kill(pid, signal.SIGKILL)
-        until(lambda: idle_of(live) == [])
+        forker = kill_ahead(live)
+        os.kill(forker, signal.SIGCONT)
         with live.connect() as peer:
             assert peer.ask("echo hello") == "hello"
     assert live.of(ChildLost) == []
@@ -499,9 +508,7 @@ def test_a_child_that_dies_before_it_has_its_connection_is_replaced(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with forked() as live:
-        for pid in all_ahead(live):
-            os.kill(pid, signal.SIGKILL)
-        until(lambda: idle_of(live) == [])
+        forker = kill_ahead(live)
         welcome = model_of(live).child_came
         killed: list[int] = []
 
@@ -514,6 +521,7 @@ def test_a_child_that_dies_before_it_has_its_connection_is_replaced(
 
         monkeypatch.setattr(model_of(live), "child_came", kill_first)
         with live.connect() as peer:
+            os.kill(forker, signal.SIGCONT)
             assert int(peer.ask("pid")) != killed[0]
     assert live.of(ChildLost) == []
 
