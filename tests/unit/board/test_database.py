@@ -114,8 +114,14 @@ async def check_together(path: Path) -> None:
         return [LookupError(name) if name == "no" else room(name)(db) for name in wanted]
 
     async with opened(path) as database:
-        gate = threading.Event()
-        first = asyncio.ensure_future(database.write(lambda _: gate.wait(10)))
+        began, gate = threading.Event(), threading.Event()
+
+        def hold(_: apsw.Connection) -> None:
+            began.set()
+            gate.wait(10)
+
+        first = asyncio.ensure_future(database.write(hold))
+        assert await asyncio.to_thread(began.wait, 10)  # alone: what follows is taken together
         then: list[int] = []
         rest = asyncio.gather(
             *(database.write_one(make, name, then.append) for name in ("a", "b", "no", "c")),

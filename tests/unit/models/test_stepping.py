@@ -14,6 +14,7 @@ import pytest
 from jackfield.models.stepping import Stepping
 from jackfield.net.arrival import Arrival
 from jackfield.net.ioloop import current, new_event_loop
+from tests.live import PATIENCE
 
 Handler = Callable[[Arrival], Awaitable[Any]]
 
@@ -177,13 +178,18 @@ def test_it_is_cancelled_where_it_waits_for_input_and_may_go_on(factory: Any, st
 
 
 def test_a_deadline_ends_a_wait_for_input(factory: Any) -> None:
+    deadlines: list[asyncio.Timeout] = []
+    passed: list[bool] = []
+
     async def handler(arrival: Arrival) -> str:
         await arrival.wait()
         try:
-            async with asyncio.timeout(0.01):
+            async with asyncio.timeout(PATIENCE) as deadline:
+                deadlines.append(deadline)
                 while True:
                     await arrival.wait()
         except TimeoutError:
+            passed.append(True)
             await arrival.wait()
             return "late"
 
@@ -192,7 +198,9 @@ def test_a_deadline_ends_a_wait_for_input(factory: Any) -> None:
         await stage.start()
         await stage.read()
         await stage.read()
-        await asyncio.sleep(0.02)
+        deadlines[0].reschedule(asyncio.get_running_loop().time())
+        while not passed:  # noqa: ASYNC110  nobody tells
+            await asyncio.sleep(0)
         await stage.start()
         await stage.read()
         assert await stage.task == "late"
