@@ -76,7 +76,7 @@ def test_every_status_comes_back(served: Served) -> None:
 
 
 def test_what_ends_it_is_told(served: Served, tmp_path: Path) -> None:
-    status, _, err = done(served, "--timeout", "200ms", *sh("sleep 60 & sleep 60"))
+    status, _, err = done(served, "--timeout", "1s", *sh("sleep 60 & sleep 60"))
     assert (status, err) == (124, "jackfield: its time was up; 3 of its processes were ended\n")
     status, out, err = done(served, "--", "uptime")
     assert (status, out) == (126, b"")
@@ -462,7 +462,8 @@ def test_another_service_is_told_from_this_one(service: list[str], scheme: str, 
         port = served.endpoints[0].port
         path = "/commands" if "a board there" in says else ""
         where = f"{scheme}://127.0.0.1:{port}{path}"
-        with Piped("run", where, "--connect-timeout", "500ms", "--", "true") as running:
+        soon = ("--connect-timeout", "500ms") if "in 0.5 s" in says else ()
+        with Piped("run", where, *soon, "--", "true") as running:
             status, out, err = running.finish()
     assert (status, out, err.count("\n")) == (125, b"", 1)
     assert err.startswith(f"jackfield: {where}: ")
