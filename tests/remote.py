@@ -54,11 +54,13 @@ if stays:
     note()
     os.write(1, b"stays")
     time.sleep(600)
+for number in range(count):
+    os.wait()
 while len(open(path).readlines()) < count:
     time.sleep(0.005)
 """
 """A program that forks twice into sessions of their own, and is deaf to all but KILL. It notes its
-processes in a file."""
+processes in a file. When it leaves, there are none but those."""
 
 
 def service_of(policy: Path, *, cgroups: bool = True, tokens: Path | None = None) -> Service[Any]:

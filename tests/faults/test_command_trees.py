@@ -185,9 +185,13 @@ def test_nothing_is_left_of_a_server_that_stops(tmp_path: Path) -> None:
                 await client.run(Run(("sh", "-c", "true")), None, Output().put)
 
         asyncio.run(run())
-        helpers = [pid for pid in below(os.getpid()) if "commands.helper" in command_of(pid)]
-        assert len(helpers) >= 3
+        wait_until(lambda: len(_helpers()) >= 3)
+        helpers = _helpers()
     wait_until(lambda: not any("commands.helper" in command_of(pid) for pid in helpers))
+
+
+def _helpers() -> list[int]:
+    return [pid for pid in below(os.getpid()) if "commands.helper" in command_of(pid)]
 
 
 def test_a_program_that_has_ended_well_is_ended_by_nobody(tmp_path: Path) -> None:
