@@ -38,14 +38,14 @@ def tool(name: str) -> str:
     return found
 
 
-def output(*command: str, status: int = 0) -> str:
+def output(*command: str, status: int = 0, timeout: float = PATIENCE) -> str:
     """What a program prints, and that it ends as it should."""
     done = subprocess.run(
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=PATIENCE,
+        timeout=timeout,
         check=False,
     )
     assert done.returncode == status, done.stdout
@@ -306,14 +306,15 @@ def test_wrk(web: Web) -> None:
     assert int(found[1]) > 100
 
 
+@pytest.mark.timeout(180)
 def test_chromium(web: Web, tmp_path: Path) -> None:
     """It runs a page with what belongs to it, and shows a folder."""
     chromium = (
         *(tool("chromium"), "--headless", "--no-sandbox", "--disable-gpu"),
         *(f"--user-data-dir={tmp_path}", "--dump-dom"),
     )
-    assert "it ran</p>" in output(*chromium, f"{web.url}/page.html")
-    listing = output(*chromium, f"{web.url}/d/")
+    assert "it ran</p>" in output(*chromium, f"{web.url}/page.html", timeout=80)
+    listing = output(*chromium, f"{web.url}/d/", timeout=80)
     assert ">b ü.txt</span>" in listing
     assert "Refused to apply" not in listing
 
