@@ -17,7 +17,7 @@ from jackfield.errors import (
 )
 from jackfield.tools.names import asking
 from jackfield.tools.names.asking import Asked, Server, ask, outcome, server_of
-from tests.live import PATIENCE
+from tests.live import PATIENCE, free_port
 from tests.nameserver import Hostile, NameServer, answered, pair
 
 ZONE = [
@@ -155,12 +155,8 @@ def test_what_a_server_may_do_is_an_error_in_a_line(
 
 
 def test_a_port_where_nobody_answers_is_told() -> None:
-    udp, tcp = pair("127.0.0.1", 0)
-    port = udp.getsockname()[1]
-    udp.close()
-    tcp.close()
     with pytest.raises(ConnectRefused, match=r"nobody answers on its UDP port \(ECONNREFUSED\)"):
-        ask(Server("127.0.0.1", port), "x.example", "A", PATIENCE)
+        ask(Server("127.0.0.1", free_port()), "x.example", "A", PATIENCE)
 
 
 def test_a_server_without_tcp_is_told() -> None:

@@ -18,8 +18,8 @@ from jackfield.errors import (
 from jackfield.tools.names import asking, labels, lookup, policy, resolving, sources
 from jackfield.tools.names.asking import Asked, Server
 from jackfield.tools.names.lookup import Resolved
-from tests.live import PATIENCE
-from tests.nameserver import NameServer, answered, pair
+from tests.live import PATIENCE, free_port
+from tests.nameserver import NameServer, answered
 
 
 @pytest.fixture(autouse=True)
@@ -35,11 +35,7 @@ def found(*addresses: str, canonical: str = "") -> Resolved:
 
 
 def dead_server() -> Server:
-    udp, tcp = pair("127.0.0.1", 0)
-    port = udp.getsockname()[1]
-    udp.close()
-    tcp.close()
-    return Server("127.0.0.1", port)
+    return Server("127.0.0.1", free_port())
 
 
 def test_without_dnspython_addresses_are_told_and_what_is_missing(
