@@ -162,7 +162,7 @@ def test_a_link_of_a_page_says_where_and_who(link: str, where: str, token: str |
 
 def test_the_board_of_this_machine_is_found_by_its_socket() -> None:
     where = command.local_board()
-    assert command.boards() == []
+    assert where not in command.boards()  # others of this network may be heard
     Path(where.path).parent.mkdir(parents=True, mode=0o700)
     chat = Chat()
     with serving(chat, str(where)), Piped("chat", "--name", "ann", "--send") as ann:
