@@ -64,7 +64,9 @@ def free_port() -> int:
         return port
 
 
-_ports = itertools.count(os.getpid() * 61)  # so that no other process tries the same ones
+# Far from those of a process of the next number, so that no other one tries the same ones: that is
+# the golden section of 12,000, of which a few multiples are as far apart as they can be.
+_ports = itertools.count(os.getpid() * 7417)
 
 
 class Live:
