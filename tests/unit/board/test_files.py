@@ -218,7 +218,7 @@ def test_a_session_that_ends_while_a_file_comes_keeps_it_from_appearing() -> Non
         answer = conn.getresponse()
         assert (answer.status, answer.read().decode().strip()) == (403, LOST)
         conn.close()
-        assert here.names() == []
+        until(lambda: here.names() == [])
 
 
 @pytest.mark.parametrize("options", ["", "guests = true"])
