@@ -266,7 +266,8 @@ def test_the_service_manager_is_told_what_goes_on(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.settimeout(PATIENCE)
         manager.bind(where)
-        with Served("echo", TCP, NOTIFY_SOCKET=where, WATCHDOG_USEC="20000") as served:
+        # so seldom that its socket, which holds few, does not fill while nobody reads it
+        with Served("echo", TCP, NOTIFY_SOCKET=where, WATCHDOG_USEC="400000") as served:
             told = {manager.recv(1000).split(b"\n")[0] for _ in range(3)}
             assert told == {b"READY=1", b"WATCHDOG=1"}
             served.process.send_signal(signal.SIGHUP)
