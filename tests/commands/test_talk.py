@@ -123,6 +123,7 @@ def test_two_people_talk_and_a_leaving_word_ends_it_for_both(url: str, tmp_path:
             ann.press("one more\r\x04")
             await_line(carl, "Ann", "one more")
             carl.await_screen("-- Ann has left")
+        ann.await_screen("Ann: one more\n-- waiting for the next one")  # else it leaves Carl twice
         ann.press("\x04")
         assert ann.finish() == 0
 
