@@ -128,7 +128,7 @@ def test_a_stream_after_a_header_may_not_drip_and_may_be_slow() -> None:
             size -= len(await conn.receive_chunk(size))
         await conn.send("taken")
 
-    limits = replace(LONG, message_time=0.2, message_rate=100)
+    limits = replace(LONG, message_time=0.5, message_rate=100)
     with Live(Service("takes", takes, lines()), TCP, limits=limits) as live:
         pause = threading.Event()
         with live.connect() as slow:
@@ -208,6 +208,8 @@ def test_no_time_runs_while_it_is_the_handler_that_is_waited_for(model: ModelNam
         async for line in conn:
             await asyncio.sleep(0.4)
             await conn.send(line)
+            if line == "half":
+                return
 
     limits = Limits(first_message=0.2, idle=0.2, message_time=0.2, message_rate=10**9)
     with (

@@ -157,7 +157,7 @@ def test_a_body_that_drips_is_408(in_chunks: bool) -> None:
 
 def test_a_body_that_comes_slowly_is_taken() -> None:
     """Ten bytes a second are allowed beside the time for the message."""
-    limits = replace(LONG, message_time=0.2, message_rate=10)
+    limits = replace(LONG, message_time=0.5, message_rate=10)
     size = 60 * 20
     with Live(ECHO, TCP, limits=limits) as live, live.connect() as peer:
         peer.sock.sendall(
