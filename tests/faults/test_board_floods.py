@@ -228,7 +228,7 @@ def test_who_reads_nothing_slows_nobody_and_is_let_go(lab: WholeBoard) -> None:
                 others.ann.hear("said")
         reading.join(PATIENCE)
         assert len(lines) == count
-        until(lambda: not deaf(lab))
+        until(lambda: not deaf(lab) and len(lab.of(ConnectionEnded)) >= before + 2)
         reasons = [one.reason for one in lab.of(ConnectionEnded)[before:]]
         assert len(reasons) == 2
         assert all("1.5 s" in reason for reason in reasons)
