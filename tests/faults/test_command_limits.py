@@ -231,8 +231,10 @@ def test_a_client_that_breaks_the_rules_is_told_and_its_command_ended(
             last = ""
             at = live.endpoints[0]
             async with asyncio.timeout(PATIENCE), connect(at, framing=wire.framing()) as conn:
-                for one in messages:
-                    await conn.send(one if isinstance(one, bytes) else json.dumps(one))
+                # at once: else the command may have ended before what comes last
+                await conn.send_many(
+                    one if isinstance(one, bytes) else json.dumps(one) for one in messages
+                )
                 try:
                     while True:
                         message = await conn.receive()
