@@ -19,6 +19,10 @@ DENIED = "denied"
 AGAIN = 10.0
 """Seconds after which a folder is measured anew, since others may write in it too."""
 
+REST = 20
+"""Before something is refused the folder is measured, too, unless not so many times as long has
+passed since as it took: asking for too much again and again is not to keep the disk at work."""
+
 
 class Rights(Protocol):
     """Knows people, and whose a file is. Each raises FileRefused with words for them."""
@@ -65,8 +69,8 @@ class Measured:
     """A folder that holds no more than so many bytes: `Room` of a service by itself.
 
     What is on its way counts as if all of it had come. The folder is measured every `AGAIN` seconds
-    and counted in between; so what several processes write in such a time may pass the bound
-    together.
+    and before something is refused, since files were removed or replaced, and counted in between; so
+    what several processes write in such a time may pass the bound together.
     """
 
     def __init__(self, folder: Folder, most: int, keep: float) -> None:
@@ -77,6 +81,7 @@ class Measured:
         self._lock = threading.Lock()
         self._used = 0
         self._measured_at = -AGAIN
+        self._took = 0.0
         self._coming: dict[Incoming, int] = {}
         """Files on their way, and the bytes that each is to have, which are in `_used`."""
 
@@ -84,9 +89,12 @@ class Measured:
         """As `Room`."""
         del who
         with self._lock:
-            if time.monotonic() - self._measured_at >= AGAIN:
+            since = time.monotonic() - self._measured_at
+            if since >= AGAIN:
                 self._measure()
             more = size - self._coming.get(incoming, incoming.size)
+            if more > self._most - self._used and REST * self._took <= since < AGAIN:
+                self._measure()
             left = self._most - self._used
             if more > max(0, left):
                 raise FileRefused(
@@ -98,9 +106,11 @@ class Measured:
             self._coming[incoming] = size
 
     def _measure(self) -> None:
+        began = time.monotonic()
         missing = sum(size - incoming.size for incoming, size in self._coming.items())
         self._used = self._folder.sweep(self._keep).size + missing
         self._measured_at = time.monotonic()
+        self._took = self._measured_at - began
 
     def release(self, incoming: Incoming) -> None:
         """As `Room`."""

@@ -79,6 +79,39 @@ def test_what_has_become_a_file_keeps_its_room(tmp_path: Path) -> None:
             room.claim("", other, 401)
 
 
+def test_what_was_removed_gives_its_room_back_before_something_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rights, "AGAIN", float("inf"))
+    monkeypatch.setattr(rights, "REST", 0)
+    (tmp_path / "had").write_bytes(bytes(600))
+    folder = Folder(str(tmp_path))
+    room = Measured(folder, 1000, 60)
+    with coming(folder, "a") as one, coming(folder, "b") as other:
+        room.claim("", one, 300)
+        with pytest.raises(FileRefused, match="room for 100"):
+            room.claim("", other, 700)
+        (tmp_path / "had").unlink()
+        room.claim("", other, 700)
+        (tmp_path / "more").write_bytes(bytes(100))
+        with pytest.raises(FileRefused, match="room for 0"):
+            room.claim("", one, 301)
+
+
+def test_who_is_refused_again_and_again_does_not_have_it_measured_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rights, "REST", float("inf"))
+    (tmp_path / "had").write_bytes(bytes(600))
+    folder = Folder(str(tmp_path))
+    room = Measured(folder, 1000, 60)
+    with coming(folder, "a") as one:
+        room.claim("", one, 300)
+        (tmp_path / "had").unlink()
+        with pytest.raises(FileRefused, match="room for 100"):
+            room.claim("", one, 401)
+
+
 @in_loop
 async def test_by_itself_everybody_may_do_everything(tmp_path: Path) -> None:
     anybody = Anybody()
