@@ -69,8 +69,8 @@ class Measured:
     """A folder that holds no more than so many bytes: `Room` of a service by itself.
 
     What is on its way counts as if all of it had come. The folder is measured every `AGAIN` seconds
-    and before something is refused, since files were removed or replaced, and counted in between; so
-    what several processes write in such a time may pass the bound together.
+    and before something is refused, as files may have been removed or replaced, and counted in
+    between; so what several processes write in such a time may pass the bound together.
     """
 
     def __init__(self, folder: Folder, most: int, keep: float) -> None:
