@@ -99,7 +99,8 @@ class _Crossing(Described[M]):
         self._core = core
         self._io = core.io_loop
         self._out: list[bytes] = []  # encoded, not handed over yet
-        self._size = 0
+        self._given = 0  # bytes that were put there; for the handler's thread alone to change
+        self._taken = 0  # and taken by the loop, which alone changes this
         self._handing_over = False
 
     @property
@@ -109,11 +110,12 @@ class _Crossing(Described[M]):
     def _put(self, encoded: list[bytes]) -> bool:
         """Hand over what is sent; whether the peer lags so much that it should be waited for."""
         self._out += encoded
-        self._size += sum(map(len, encoded))
+        self._given += sum(map(len, encoded))
         if not self._handing_over:
             self._handing_over = True
             self._io.run(self._hand_over)
-        return self._size + self._core.unsent > self._core.limits.write_high
+        waiting = self._given - self._taken
+        return waiting + self._core.unsent > self._core.limits.write_high
 
     def _hand_over(self) -> None:
         """In the loop's thread: take what the handler has sent so far."""
@@ -121,8 +123,8 @@ class _Crossing(Described[M]):
         count = len(self._out)
         batch = self._out[:count]
         del self._out[:count]
-        self._size = 0
         self._core.send_batch(batch)
+        self._taken += sum(map(len, batch))  # from here on `unsent` has what is left of them
 
     def _encoded(self, message: M) -> bytes:
         core = self._core

@@ -153,7 +153,7 @@ class Receiving(Described[M]):
             self._wake()
 
     def _release(self) -> None:
-        """Go on with input that was held back: `_held` is False afterwards."""
+        """Go on with input that was held back: it is at hand, or `_held` is False afterwards."""
         raise NotImplementedError
 
     def answer_by(self, receiver: Receiver) -> None:

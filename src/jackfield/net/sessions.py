@@ -115,6 +115,8 @@ class SessionConnection(UnitConnection[M]):
         elif len(self._units) < self.limits.session_inbox:
             self._units.append(unit)
             self._held = True
+            if self._waiter is not None:  # a handler in another thread has just asked
+                self._release()
         else:
             return False
         return True
@@ -142,12 +144,17 @@ class SessionConnection(UnitConnection[M]):
             self._release()
 
     def _release(self) -> None:
-        super()._release()
-        if self._units and not self.inbox:
+        if self.inbox:  # a handler in another thread has asked twice
+            return
+        if self._units and self._error is None:
             unit = self._units.pop(0)
-            self._held = bool(self._units)
+            # before it is at hand: who takes it in another thread looks here next
+            self._held = bool(self._units) or self.on_idle is not None
             self._hand_out(unit)
-        if not self.inbox and self.on_idle is not None:
+            if self._error is None:
+                return
+        self._held = False
+        if self.on_idle is not None:
             call, self.on_idle = self.on_idle, None
             call()
 

@@ -11,6 +11,7 @@ import struct
 import sys
 import termios
 import threading
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -31,9 +32,10 @@ from jackfield.net import datagrams as module
 from jackfield.net.connection import Connection
 from jackfield.net.crossing import BlockingConnection
 from jackfield.net.datagrams import DatagramListener
+from jackfield.net.sessions import SessionConnection
 from jackfield.service import Service
 from tests import handlers
-from tests.live import PATIENCE, SEVERAL, Live, all_closed, until
+from tests.live import PATIENCE, SEVERAL, Live, Peer, all_closed, until
 from tests.unit.net.machine import needs_ipv6
 
 UDP = "udp://127.0.0.1:0"
@@ -196,6 +198,43 @@ def test_a_session_that_begins_gets_its_own_before_what_comes_later() -> None:
             mine.send("3")
             held.go.set()
             assert [mine.line() for _ in range(3)] == ["1", "2", "3"]
+
+
+@contextlib.contextmanager
+def lagging() -> Iterator[tuple[Held, Peer, SessionConnection[str], Live]]:
+    """Give a session whose handler, in a thread, has one message at hand and two that wait."""
+    held = Held()
+    with (
+        Live(Service("held", held, lines()), UDP, model="threads") as live,
+        live.connect() as peer,
+    ):
+        peer.send("1")
+        live.await_event(ConnectionOpened)
+        (session,) = live.server._live.values()
+        assert isinstance(session, SessionConnection)
+        until(lambda: session.messages_received == 1 and not session.inbox)  # it has the first one
+        peer.send("2", "3", "4")
+        until(lambda: len(session._units) == 2)
+        yield held, peer, session, live
+
+
+def test_who_asks_twice_in_another_thread_is_given_all_that_waits() -> None:
+    """It may be woken, and given something, before the loop has heard that it asked."""
+    with lagging() as (held, peer, session, live):
+        live.call(session.release)
+        held.go.set()
+        assert [peer.line() for _ in range(4)] == ["1", "2", "3", "4"]
+
+
+def test_who_is_to_be_idle_is_so_after_all_that_waits() -> None:
+    with lagging() as (held, peer, session, live):
+        idle: list[int] = []
+        live.call(lambda: session.expect_idle(lambda: idle.append(session.messages_received)))
+        live.call(session.release)
+        assert idle == []
+        held.go.set()
+        assert [peer.line() for _ in range(4)] == ["1", "2", "3", "4"]
+        until(lambda: idle == [4])
 
 
 def end(live: Live, number: int) -> None:
