@@ -104,7 +104,7 @@ class Line:
             if not self._person.at_terminal and talk is None:
                 await self._somebody.wait()
             text = await self._person.line()
-            now = self._current
+            now = self._with_somebody()
             if text is None or is_leaving(text):
                 if now is not None:
                     now.leave()
@@ -112,15 +112,21 @@ class Line:
                 if now is None or not self._person.at_terminal:
                     return
                 continue
-            if now is None and not self._person.at_terminal:
+            while now is None and not self._person.at_terminal:
+                self._somebody.clear()  # one that is over was somebody
                 await self._somebody.wait()
-                now = self._current
+                now = self._with_somebody()
             if now is None:
                 self._person.not_sent(text, "nobody is there")
                 continue
             await now.room()
             now.say(text)
             talk = now
+
+    def _with_somebody(self) -> Conversation | None:
+        """Give the conversation that goes on; one that is over may take a moment to close."""
+        now = self._current
+        return None if now is None or now.over.is_set() else now
 
     def hang_up(self) -> None:
         """End the conversation at once."""

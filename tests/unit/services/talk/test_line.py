@@ -208,6 +208,25 @@ async def test_a_script_without_anybody_waits_for_one_and_then_for_the_next() ->
 
 
 @in_loop
+async def test_while_one_that_is_over_still_closes_there_is_nobody() -> None:
+    """A second Ctrl-D is another one, and no line goes to who has been left."""
+    person = Script()
+    line = Line(person, "Ann", "utf-8")
+    service = Service("talk", line.attend, framing=Raw())
+    async with Server(service, "tcp://127.0.0.1:0") as server, bare(server) as conn:
+        typing = asyncio.create_task(line.type())
+        await conn.send(b"hello\n")  # and this side keeps it open, so that its end is waited for
+        await person.until(lambda: any(isinstance(one, Heard) for one in person.happened))
+        for typed in (None, "too late", None):
+            person.lines.put_nowait(typed)
+        async with asyncio.timeout(PATIENCE):
+            await typing
+        assert person.unsent == ["too late"]
+        assert server.connections == 1
+        conn.abort()
+
+
+@in_loop
 async def test_what_is_typed_while_nobody_is_there_is_told() -> None:
     person = Script()
     async with listening("tcp://127.0.0.1:0", person):
