@@ -173,7 +173,7 @@ class Live:
         with self._news:
             self._news.wait_for(lambda: len(self.of(kind)) >= count, PATIENCE)
         found = self.of(kind)
-        assert len(found) >= count, (kind, self.told)
+        assert len(found) >= count, (kind, len(found), self.told[-20:])
         return found
 
     def await_event(self, kind: type[E]) -> E:
