@@ -87,6 +87,7 @@ class Running:
         self._conn: PacketConnection[bytes] | None = None
         self._ready: asyncio.Future[str] = io.create_future()
         self._retired: asyncio.Future[None] = io.create_future()
+        self._reread: asyncio.Future[None] = io.create_future()
         self._asked: asyncio.Future[None] | None = None
         self._questions = 0
         self._told: list[ConnectionStatus] = []
@@ -134,11 +135,17 @@ class Running:
         """Have it let go of the endpoints, and wait until it has; it leaves with its last peer."""
         self.wanted = False
         self._say(wire.RETIRE)
-        await asyncio.wait({self._retired, self.over_soon}, return_when=asyncio.FIRST_COMPLETED)
+        await self._until(self._retired)
 
-    def reloaded(self) -> None:
-        """Tell those who are there still that what they go by may have changed."""
+    async def reloaded(self) -> None:
+        """Have those who are there still go by what has changed, and wait until they do."""
+        self._reread = self._io.create_future()
         self._say(wire.RELOADED)
+        await self._until(self._reread)
+
+    async def _until(self, done: asyncio.Future[None]) -> None:
+        """Wait for that, or for its end: one that is stuck is killed before long."""
+        await asyncio.wait({done, self.over_soon}, return_when=asyncio.FIRST_COMPLETED)
 
     def stop(self, drain: float) -> None:
         """Have it stop as a server does, and leave."""
@@ -208,6 +215,8 @@ class Running:
                 self._io.call_soon(self._conn.abort)  # it waits for that before it leaves
         elif kind == wire.RETIRED:
             _set(self._retired, None)
+        elif kind == wire.REREAD:
+            _set(self._reread, None)
         elif kind == wire.STATUS:
             self._told += map(self._renumbered, wire.statuses(rest))
         elif kind == wire.ALL_TOLD:

@@ -222,8 +222,7 @@ class Supervisor(Generic[M]):
                 if self._stopping:
                     return
             self.service = service or self.service
-            for worker in self._retiring:
-                worker.reloaded()
+            await asyncio.gather(*(worker.reloaded() for worker in self._retiring))
         self.events.emit(Reloaded())
 
     async def _look(self) -> None:

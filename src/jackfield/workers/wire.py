@@ -50,6 +50,7 @@ HEAR = b"H"  # and a room's name, and a message as one unit, in parts
 READY = b"R"
 FAILED = b"!"  # and why
 RETIRED = b"q"
+REREAD = b"l"  # and heard so
 ALIVE = b"A"
 EVENT = b"E"  # and JSON
 STATUS = b"s"  # and JSON: some connections

@@ -150,6 +150,7 @@ class Worker:
                 self._end_by(self._server.when_quiet())
             elif kind == wire.RELOADED:
                 self._server.events.emit(Reloaded())
+                self._say(wire.REREAD)
             elif kind == wire.STOP:
                 self._end(json.loads(rest))
             elif kind == wire.CUT:

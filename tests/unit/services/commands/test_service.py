@@ -67,6 +67,27 @@ def test_workers_have_helpers_of_their_own_and_read_anew_too(tmp_path: Path) -> 
             ran(live.endpoints[0], "sh", "-c", "exit 4")
 
 
+def test_once_workers_are_reloaded_those_of_before_go_by_it_too(tmp_path: Path) -> None:
+    policy = python_policy(tmp_path)
+    with Live(service_of(policy), "tcp://127.0.0.1:0", workers=2) as live:
+
+        async def run() -> None:
+            run = Run(("sh", "-c", "exit 4"))
+            async with (
+                client_of(live.endpoints[0]) as (one, _),
+                client_of(live.endpoints[0]) as (other, _),
+            ):
+                for client in (one, other):
+                    assert (await client.run(run, None, Output().put)).status == 4
+                policy.write_text("")
+                await live.server.reload(service_of(policy))
+                for client in (one, other):
+                    with pytest.raises(NotAllowed, match="sh is not allowed for me"):
+                        await client.run(run, None, Output().put)
+
+        live.wait_for(run())
+
+
 def test_commands_follow_one_another_on_a_connection(tmp_path: Path) -> None:
     with Live(service_of(python_policy(tmp_path)), f"unix://{tmp_path}/s") as live:
 
