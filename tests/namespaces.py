@@ -20,7 +20,7 @@ from typing import Self, TypeVar
 
 import pytest
 
-from tests.live import PATIENCE
+from tests.live import PATIENCE, until
 
 T = TypeVar("T")
 
@@ -79,6 +79,9 @@ class Namespace:
             pytest.skip(why_not())
         run("ip", "netns", "add", self.name)
         self.run("ip", "link", "set", "lo", "up")
+        with contextlib.suppress(FileNotFoundError):  # a system without IPv6
+            for name in ("dad_transmits", "router_solicitation_delay"):  # an address is soon there
+                self.set(f"ipv6/conf/default/{name}", "0")
         folder = Path("/etc/netns") / self.name
         if self._files:
             folder.mkdir(parents=True)
@@ -144,6 +147,14 @@ class Namespace:
         run("ip", "-netns", self.name, "link", "add", name, "type", "veth", *there)
         self.run("ip", "link", "set", name, "up")
         other.run("ip", "link", "set", peer, "up")
+        if Path("/proc/net/if_inet6").exists():
+            for space, end in ((self, name), (other, peer)):  # before, nobody is asked for there
+                space.await_own_address(end)
+
+    def await_own_address(self, name: str) -> None:
+        """Wait until a cable's own IPv6 address can be used: a router asks for others by it."""
+        words = ("ip", "-6", "address", "show", "dev", name, "scope", "link", "-tentative")
+        until(lambda: "fe80:" in self.run(*words))
 
 
 @contextlib.contextmanager

@@ -41,6 +41,8 @@ def test_nothing_that_a_terminal_obeys_or_hides_is_shown(text: str) -> None:
 
 
 @given(ANY | WRITING)
+@example("\u3000\u200c\U0001f3fb")
+@example("a\U0001f3fb\u200d\U0001f3fb\U0001f3fb")
 def test_what_is_shown_is_shown_as_it_is_again(text: str) -> None:
     assert seen(seen(text)) == seen(text)
 

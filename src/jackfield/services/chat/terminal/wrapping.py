@@ -25,7 +25,8 @@ MOST_MARKS = 4
 """Combining marks on one character: as many as any script needs; more pour over other lines."""
 
 _DISAGREED = re.compile(
-    "[\u200c\u200d\ufe00-\ufe0f]|(?<=[\u203c-\U0001faff])[\U0001f3fb-\U0001f3ff]"
+    "(?<=[\u203c-\U0001faff])[\u200c\u200d\ufe00-\ufe0f\U0001f3fb-\U0001f3ff]+"
+    "|[\u200c\u200d\ufe00-\ufe0f]"
 )
 _SHOWN = re.compile("([\t\n\xa0\u3000])")
 _NO_START = frozenset("!),.:;?]}¨·ˇˉ―‖’”…∶、。〃々〉》」』】〕〗！＂＇），．：；？］｀｜｝～￠")
