@@ -132,6 +132,7 @@ def beside(live: Live, *args: str, taken: int | None = None) -> Exit:
 
 
 @pytest.mark.long  # it starves whatever else runs on the machine
+@pytest.mark.xdist_group("bombs")  # two at a time are more than one supervisor is in time for
 @pytest.mark.skipif(os.getuid() != 0, reason="only a supervisor of root's is in time for certain")
 @pytest.mark.parametrize("limits", ["", 'limits = { processes = 30, grace = "50ms" }'])
 @pytest.mark.parametrize("user", ["", "nobody"])
