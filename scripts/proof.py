@@ -109,6 +109,8 @@ def prove(name: str, command: list[str]) -> bool:
 """
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.md").write_text(page, encoding="utf-8")
+    if not held:
+        print(done.stdout)  # the page has only the end of it
     print(f"proof: {name}: {'held' if held else 'FAILED'}, {took:.0f} s; see docs/proof/{name}.md")
     return held
 
