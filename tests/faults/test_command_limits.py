@@ -32,7 +32,10 @@ from tests.remote import (
     wait_until,
 )
 
-BOMB = "bomb() { [ $1 -gt 0 ] && { bomb $(($1-1)) & bomb $(($1-1)) & }; sleep 61; }; bomb 11"
+SLEEP = f"sleep 61.{os.getpid()}"
+"""Tells the processes of one test from those of others, which run at the same time."""
+
+BOMB = f"bomb() {{ [ $1 -gt 0 ] && {{ bomb $(($1-1)) & bomb $(($1-1)) & }}; {SLEEP}; }}; bomb 11"
 """Doubles far past any bound, and yet not for ever: nobody limits the processes of root."""
 
 MANY = 4000
@@ -133,7 +136,6 @@ def beside(live: Live, *args: str, taken: int | None = None) -> Exit:
 
 
 @pytest.mark.long  # it starves whatever else runs on the machine
-@pytest.mark.xdist_group("bombs")  # two at a time are more than one supervisor is in time for
 @pytest.mark.skipif(os.getuid() != 0, reason="only a supervisor of root's is in time for certain")
 @pytest.mark.parametrize("limits", ["", 'limits = { processes = 30, grace = "50ms" }'])
 @pytest.mark.parametrize("user", ["", "nobody"])
@@ -147,7 +149,7 @@ def test_a_fork_bomb_hurts_only_its_own_call(
         bad = beside(live, "sh", "-c", BOMB)
         assert bad.why in {"processes", "timeout"}  # counted, or held by the system until then
         assert bad.killed < MANY
-        assert _left_of("sleep 61") == []
+        assert _left_of(SLEEP) == []
 
 
 def _left_of(text: str) -> list[str]:
