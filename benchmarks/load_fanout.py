@@ -19,6 +19,7 @@ import sys
 import time
 from collections import deque
 
+from benchmarks.taken import told
 from benchmarks.tongues import SIZE, TONGUES, Tongue, WrongError
 
 STALL_S = 10.0
@@ -129,14 +130,7 @@ class Crowd:
             elif now - last > STALL_S:
                 raise WrongError(f"{due - len(self._took)} of {due} were not heard")
         passed = time.monotonic() - begin
-        took = sorted(self._took)
-        return {
-            "messages": len(took),
-            "seconds": passed,
-            "p50": took[len(took) // 2],
-            "p99": took[len(took) * 99 // 100],
-            "max": took[-1],
-        }
+        return told(self._took, passed)
 
     def _say(self) -> None:
         number = len(self._sent_at)

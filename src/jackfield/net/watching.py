@@ -26,18 +26,18 @@ class Watcher:
     def __init__(self, conn: Described[Any], events: Events) -> None:
         from jackfield.events import BytesReceived, BytesSent  # noqa: PLC0415  a client needs none
 
-        self._kinds = BytesReceived, BytesSent
+        self._came, self._went = BytesReceived, BytesSent
         self._number = conn.core.number
         self._peer = str(conn.peer)
         self._emit = events.emit
 
     def received(self, data: bytes) -> None:
         """The peer has sent this."""
-        self._emit(self._kinds[0](self._number, self._peer, data))
+        self._emit(self._came(self._number, self._peer, data))
 
     def sent(self, data: bytes) -> None:
         """This was sent to the peer."""
-        self._emit(self._kinds[1](self._number, self._peer, data))
+        self._emit(self._went(self._number, self._peer, data))
 
 
 class WatchedSocket:

@@ -90,10 +90,9 @@ class Measured:
         del who
         with self._lock:
             since = time.monotonic() - self._measured_at
-            if since >= AGAIN:
-                self._measure()
             more = size - self._coming.get(incoming, incoming.size)
-            if more > self._most - self._used and REST * self._took <= since < AGAIN:
+            is_scarce = more > self._most - self._used
+            if since >= (min(AGAIN, REST * self._took) if is_scarce else AGAIN):
                 self._measure()
             left = self._most - self._used
             if more > max(0, left):
